@@ -1,0 +1,62 @@
+"""Custom events: what a piece did, for traces and `astream_events`, as codes and counts.
+
+Event names are `prodkit.<past participle>`. Their data never hold user text: a trace is a store.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_core.runnables import RunnableConfig
+
+REDACTED: Final = "prodkit.redacted"
+"""Data: `entities` (entity -> count), `leaves` (texts looked at)."""
+RESTORED: Final = "prodkit.restored"
+"""Data: `restored` and `unknown` (placeholders)."""
+JUDGED: Final = "prodkit.injection"
+"""Data: `is_injection`, `score`, `source`, `reasons` (codes), `layer`, `scanned_chars`."""
+WAITED: Final = "prodkit.waited"
+"""Data: `wait_s`, `attempt`, `reserved_tokens`."""
+REFUSED: Final = "prodkit.refused"
+"""Data: `attempt`, `error` (class name), `retry_after_s`."""
+REASKED: Final = "prodkit.reasked"
+"""Data: `attempt`, `reason`, `fields` (paths)."""
+REPAIRED: Final = "prodkit.repaired"
+"""Data: `repairs` (names of the repairs made)."""
+RECORDED: Final = "prodkit.recorded"
+"""Data: `records`, `dropped`."""
+
+
+class Emit:
+    """A step (see `_runnable`) that sends one custom event to the callbacks of `config`.
+
+    Outside any run there is nobody to tell, and the step does nothing.
+    """
+
+    __slots__ = ("config", "data", "name")
+
+    def __init__(self, name: str, data: Mapping[str, Any], config: RunnableConfig) -> None:
+        """Hold the event until a driver runs it."""
+        self.name = name
+        self.data = dict(data)
+        self.config = config
+
+    def run(self) -> None:
+        """Send it from synchronous code."""
+        if _has_parent(self.config):
+            dispatch_custom_event(self.name, self.data, config=self.config)
+
+    async def arun(self) -> None:
+        """Send it from asynchronous code."""
+        if _has_parent(self.config):
+            await adispatch_custom_event(self.name, self.data, config=self.config)
+
+
+def _has_parent(config: RunnableConfig) -> bool:
+    """Tell whether `config` belongs to a run: langchain-core refuses events without one."""
+    return getattr(config.get("callbacks"), "parent_run_id", None) is not None

@@ -1,0 +1,250 @@
+"""Every error this package raises, in one tree.
+
+```text
+ProdkitError
+├── ConfigurationError (ValueError)         a constructor argument makes no sense
+├── MissingExtraError (ImportError)         an optional dependency is not installed
+├── MissingModelError (ImportError)         a spaCy (or other) model package is not installed
+├── InputTypeError (TypeError)              a value of a type the piece cannot read
+├── SerializationError (TypeError)          a part of the piece cannot be written by `dumps`
+├── RedactionError                          privacy: nothing was sent to the model
+│   ├── UnknownScopeError                   no vault scope belongs to this call
+│   └── UnknownTokenError                   a placeholder nobody issued, with `on_unknown="raise"`
+├── InjectionError                          guard: the input was judged an attack
+├── GuardError                              guard: a detector failed, the input was not judged
+├── LimitError                              limits
+│   ├── RequestTooLargeError                can never fit in the limit, however long you wait
+│   └── LimitTimeoutError (TimeoutError)    would have to wait past the caller's deadline
+├── StructuredOutputError (OutputParserException)   parse: no valid object after all re-asks
+├── EvaluationError                         evaluation
+│   └── StoreError                          the MLflow store cannot be written or read
+└── ProviderServerError                     testing: the loopback provider did not start
+```
+
+Messages carry codes, kinds, spans and counts; never the text of a user, a document or a model, and
+never a secret. Decide by class or by `code`, `status_code` and `is_retryable`, not by message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from langchain_core.exceptions import OutputParserException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = [
+    "ConfigurationError",
+    "EvaluationError",
+    "GuardError",
+    "InjectionError",
+    "InputTypeError",
+    "LimitError",
+    "LimitTimeoutError",
+    "MissingExtraError",
+    "MissingModelError",
+    "ProdkitError",
+    "ProviderServerError",
+    "RedactionError",
+    "RequestTooLargeError",
+    "SerializationError",
+    "StoreError",
+    "StructuredOutputError",
+    "UnknownScopeError",
+    "UnknownTokenError",
+]
+
+
+def _restore(
+    make: Callable[..., BaseException], cls: type[BaseException], args: Any, state: Any
+) -> BaseException:
+    """Rebuild an error without calling its keyword-only constructor."""
+    error = make(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class ProdkitError(Exception):
+    """Base of every error raised by langchain-prodkit."""
+
+    code: ClassVar[str] = "prodkit"
+    """Stable machine-readable name of the kind of error."""
+    status_code: ClassVar[int] = 500
+    """The HTTP status a server should answer with."""
+    is_retryable: ClassVar[bool] = False
+    """Whether the very same call may succeed later (same meaning as langchain-core's)."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the fields when an error crosses a process border."""
+        return _restore, (type(self).__new__, type(self), self.args, self.__dict__)
+
+
+class ConfigurationError(ProdkitError, ValueError):
+    """Raised by a constructor whose arguments contradict each other or make no sense."""
+
+    code = "configuration"
+
+
+class MissingExtraError(ProdkitError, ImportError):
+    """Raised on first use of a feature whose optional dependency is not installed."""
+
+    code = "missing_extra"
+
+    def __init__(self, module: str, *, extra: str, hint: str = "") -> None:
+        """Name the missing `module` and the `extra` that brings it."""
+        command = f'pip install "langchain-prodkit[{extra}]"'
+        message = f"{module!r} is not installed. Install it with: {command}"
+        super().__init__(f"{message}\n{hint}" if hint else message)
+        self.module = module
+        self.extra = extra
+        self.command = command
+
+
+class MissingModelError(ProdkitError, ImportError):
+    """Raised when no model package (spaCy pipeline) that a detector asks for is installed."""
+
+    code = "missing_model"
+
+    def __init__(self, model: str, *, commands: Sequence[str]) -> None:
+        """Name the `model` and the shell `commands` that install one."""
+        ways = "".join(f"\n  {command}" for command in commands)
+        super().__init__(f"no model for {model!r} is installed. Ways to get one:{ways}")
+        self.model = model
+        self.commands = tuple(commands)
+
+
+class InputTypeError(ProdkitError, TypeError):
+    """Raised for a value whose text cannot be found, instead of letting it through unread."""
+
+    code = "input_type"
+    status_code = 422
+
+
+class SerializationError(ProdkitError, TypeError):
+    """Raised by `dumps` for a piece that holds something JSON cannot describe."""
+
+    code = "serialization"
+
+
+class RedactionError(ProdkitError):
+    """Raised when personal data could not be hidden; nothing was sent to the model."""
+
+    code = "redaction"
+
+
+class UnknownScopeError(RedactionError):
+    """Raised when no vault scope belongs to a call, so its placeholders cannot be looked up."""
+
+    code = "unknown_scope"
+    status_code = 409
+
+
+class UnknownTokenError(RedactionError):
+    """Raised, with `on_unknown="raise"`, for a placeholder that this scope never issued."""
+
+    code = "unknown_token"
+    status_code = 422
+
+
+class InjectionError(ProdkitError):
+    """Raised by the guard, with `on_injection="raise"`, for an input judged an attack."""
+
+    code = "injection"
+    status_code = 422
+
+    def __init__(
+        self, *, layer: str, score: float, reasons: Sequence[str], spans: Sequence[tuple[int, int]] = ()
+    ) -> None:
+        """Say which `layer` decided, with what `score`, for which `reasons` (codes) and where."""
+        super().__init__(
+            f"input blocked by {layer} with score {score:.2f}: {', '.join(reasons) or 'no reason given'}"
+        )
+        self.layer = layer
+        self.score = score
+        self.reasons = tuple(reasons)
+        self.spans = tuple(spans)
+
+
+class GuardError(ProdkitError):
+    """Raised when a detector failed, so that the input was not judged and must not go on."""
+
+    code = "guard"
+
+
+class LimitError(ProdkitError):
+    """Base of the errors of the rate limiter."""
+
+    code = "limit"
+    status_code = 429
+
+
+class RequestTooLargeError(LimitError):
+    """Raised at once for a request that can never fit in the limit."""
+
+    code = "request_too_large"
+    status_code = 413
+
+    def __init__(self, *, tokens: int, limit: int) -> None:
+        """Say how many `tokens` were asked for and how many the `limit` ever holds."""
+        super().__init__(
+            f"a request of about {tokens} tokens never fits in a limit that holds {limit}; "
+            "shorten the prompt, lower max_tokens, or raise tokens_per_minute"
+        )
+        self.tokens = tokens
+        self.limit = limit
+
+
+class LimitTimeoutError(LimitError, TimeoutError):
+    """Raised when a permit cannot be had before the caller's deadline."""
+
+    code = "limit_timeout"
+    is_retryable = True
+
+
+class StructuredOutputError(ProdkitError, OutputParserException):
+    """Raised when the model gave no valid object, all re-asks included.
+
+    A langchain-core `OutputParserException` too, so handlers written for any parser catch it; its
+    `llm_output` stays empty, because an answer may hold personal data.
+    """
+
+    code = "structured_output"
+    status_code = 502
+
+    def __init__(
+        self,
+        *,
+        reason: Literal["validation", "truncated", "refused", "no_output", "budget"],
+        attempts: int,
+        fields: Sequence[str] = (),
+        usage: Any = None,
+    ) -> None:
+        """Say the `reason`, the number of `attempts` and the paths of the `fields` at fault."""
+        where = f" at {', '.join(fields)}" if fields else ""
+        super().__init__(f"no valid answer after {attempts} attempt(s): {reason}{where}")
+        self.reason = reason
+        self.attempts = attempts
+        """Calls made to the model, the first one included; 0 when a ready answer was judged."""
+        self.fields = tuple(fields)
+        """Dotted paths of the fields that failed last, without their values."""
+        self.usage = usage
+        """`UsageMetadata` summed over all attempts, or None."""
+
+
+class EvaluationError(ProdkitError):
+    """Base of the errors of the evaluation room."""
+
+    code = "evaluation"
+
+
+class StoreError(EvaluationError):
+    """Raised when the MLflow store cannot be written or read."""
+
+    code = "store"
+
+
+class ProviderServerError(ProdkitError):
+    """Raised when the loopback provider cannot start, e.g. because its port is taken."""
+
+    code = "provider_server"
