@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
+from langchain_core.runnables.config import ensure_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,12 +36,13 @@ RECORDED: Final = "prodkit.recorded"
 class Emit:
     """A step (see `_runnable`) that sends one custom event to the callbacks of `config`.
 
-    Outside any run there is nobody to tell, and the step does nothing.
+    Without a `config` (inside a chat model, which receives none) the event belongs to the run that
+    surrounds the call. Outside any run there is nobody to tell, and the step does nothing.
     """
 
     __slots__ = ("config", "data", "name")
 
-    def __init__(self, name: str, data: Mapping[str, Any], config: RunnableConfig) -> None:
+    def __init__(self, name: str, data: Mapping[str, Any], config: RunnableConfig | None = None) -> None:
         """Hold the event until a driver runs it."""
         self.name = name
         self.data = dict(data)
@@ -48,13 +50,15 @@ class Emit:
 
     def run(self) -> None:
         """Send it from synchronous code."""
-        if _has_parent(self.config):
-            dispatch_custom_event(self.name, self.data, config=self.config)
+        config = ensure_config(self.config)
+        if _has_parent(config):
+            dispatch_custom_event(self.name, self.data, config=config)
 
     async def arun(self) -> None:
         """Send it from asynchronous code."""
-        if _has_parent(self.config):
-            await adispatch_custom_event(self.name, self.data, config=self.config)
+        config = ensure_config(self.config)
+        if _has_parent(config):
+            await adispatch_custom_event(self.name, self.data, config=config)
 
 
 def _has_parent(config: RunnableConfig) -> bool:
