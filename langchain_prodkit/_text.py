@@ -334,7 +334,8 @@ def _rebuilt(value: Any, old: list[Any], new: list[Any]) -> Any:
         changed.extend(kept)
         return changed
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(None if item is _DROP else item for item in new))
+        make: Any = type(value)
+        return make(*(None if item is _DROP else item for item in new))
     return type(value)(kept)
 
 
