@@ -46,8 +46,8 @@ bench: $(VENV)/.test ## Run every benchmark (ARGS=--smoke for a quick one)
 wheel-check: $(VENV)/.test ## Build wheel and sdist, install them fresh, try every extra and every Python at hand
 	$(BIN)/python -m tests.wheel_check $(ARGS)
 
-lock: $(VENV)/.test ## Compile requirements/*.txt anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra all --extra demo --all-groups $(LOCK) -o requirements/test.txt
+lock: $(VENV)/.base ## Compile requirements/*.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra all --extra demo --group test --group lint --group typing --group build $(LOCK) -o requirements/test.txt
 	$(BIN)/uv pip compile pyproject.toml --extra all --extra demo -c requirements/test.txt $(LOCK) -o requirements/runtime-all.txt
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
