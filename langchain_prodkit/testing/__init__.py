@@ -1,0 +1,61 @@
+"""A model provider for tests: OpenAI-compatible, over real HTTP, on 127.0.0.1, without a key.
+
+```python
+from langchain_prodkit.testing import ProviderServer
+
+with ProviderServer(script=["Hello!"]) as provider:
+    model = ChatOpenAI(model="gpt-4o-mini", base_url=provider.base_url, api_key="any")
+    assert model.invoke("Hi").content == "Hello!"
+    assert "Hi" in provider.journal_text()
+```
+
+With pytest installed, the fixtures `provider_server` and `make_provider_server` are there without
+an import.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_prodkit.testing.answers import Script as Script
+    from langchain_prodkit.testing.faults import FaultKind as FaultKind
+    from langchain_prodkit.testing.faults import Faults as Faults
+    from langchain_prodkit.testing.journal import Entry as Entry
+    from langchain_prodkit.testing.journal import Statistics as Statistics
+    from langchain_prodkit.testing.latency import Latency as Latency
+    from langchain_prodkit.testing.schema import fill_schema as fill_schema
+    from langchain_prodkit.testing.serve_command import serve as serve
+    from langchain_prodkit.testing.server import ProviderServer as ProviderServer
+
+_HOMES = {
+    "Entry": "journal",
+    "FaultKind": "faults",
+    "Faults": "faults",
+    "Latency": "latency",
+    "ProviderServer": "server",
+    "Script": "answers",
+    "Statistics": "journal",
+    "fill_schema": "schema",
+    "serve": "serve_command",
+}
+
+__all__ = [  # noqa: PLE0604 - the table above is the one list of names
+    *sorted(_HOMES),
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name on first use."""
+    if (home := _HOMES.get(name)) is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *_HOMES})
