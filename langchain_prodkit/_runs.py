@@ -60,14 +60,16 @@ class RunWatch(BaseCallbackHandler):
         return self._root_of.get(run_id)
 
     def prompt(self, run_id: UUID | None, answer_id: str | None) -> list[BaseMessage] | None:
-        """Give the prompt of the answer `answer_id`, else the last prompt below the run `run_id`."""
+        """Give the prompt of the answer `answer_id`, else the last prompt below or beside `run_id`."""
         with self._lock:
             root = self._roots.get(self._root_of.get(run_id, run_id)) if run_id else None
             if root is None:
                 return None
             model_run = root.answers.get(answer_id) if answer_id else None
-            if model_run is None and run_id is not None:
-                model_run = root.latest.get(run_id)
+            above = run_id
+            while model_run is None and above is not None:
+                model_run = root.latest.get(above)
+                above = root.parents.get(above)
             prompt = root.prompts.get(model_run) if model_run else None
             return list(prompt) if prompt is not None else None
 
@@ -195,8 +197,8 @@ def prompt_of(run_id: UUID | None, answer_id: str | None = None) -> list[BaseMes
     """Give the prompt that led to an answer, or None where the run tree does not tell.
 
     Args:
-        run_id: The run that surrounds the asker (see `current_run`).
+        run_id: The asker's run (see `current_run`).
         answer_id: The `id` of the answer's message; it tells siblings apart. Without it, or when it is
-            unknown, the chat model that started last below `run_id` is taken.
+            unknown, the chat model that started last below the nearest run around the asker is taken.
     """
     return _watch.prompt(run_id, answer_id)

@@ -1,0 +1,16 @@
+"""Every test runs offline, without keys, and hypothesis tries the same examples everywhere."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "LANGSMITH_TRACING", "MLFLOW_TRACKING_URI"):
+    os.environ.pop(_name, None)
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+settings.register_profile(
+    "project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=80
+)
+settings.load_profile("project")
