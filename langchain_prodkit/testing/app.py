@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_prodkit.testing.buckets import retry_headers
 from langchain_prodkit.testing.chat import ChatEndpoint
+from langchain_prodkit.testing.embeddings import EmbeddingEndpoint
 from langchain_prodkit.testing.faults import error_of
 from langchain_prodkit.testing.journal import Entry, visible_headers
+from langchain_prodkit.testing.moderations import ModerationEndpoint
+from langchain_prodkit.testing.responses import ResponseEndpoint
 from langchain_prodkit.testing.wire import ProviderError, dump
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ _EVENTS: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 _EVENTS_A_WRITE: Final = 64
 _ENDPOINTS: Final[Mapping[str, Endpoint[Any]]] = {
     "/v1/chat/completions": ChatEndpoint(),
+    "/v1/embeddings": EmbeddingEndpoint(),
+    "/v1/moderations": ModerationEndpoint(),
+    "/v1/responses": ResponseEndpoint(),
 }
 _DEFAULT_MODELS: Final = ("gpt-4o-mini", "gpt-4o", "text-embedding-3-small", "omni-moderation-latest")
 
@@ -162,7 +168,7 @@ class Exchange:
         """Admit, delay, fail on purpose, or answer: in this order."""
         run = self._run
         try:
-            request = endpoint.parse(body)
+            request = endpoint.parse(body, run)
         except RecursionError:
             raise ProviderError(400, "The JSON body of your request is nested too deeply.") from None
         self._check_model(request.model)

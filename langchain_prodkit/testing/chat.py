@@ -25,7 +25,7 @@ _MAX_PIECES: Final = 2000
 class ChatEndpoint:
     """`POST /v1/chat/completions`."""
 
-    def parse(self, body: Any) -> ChatRequest:
+    def parse(self, body: Any, run: Run) -> ChatRequest:  # noqa: ARG002 - the protocol's
         """Read and check a body."""
         return parse_chat(body)
 

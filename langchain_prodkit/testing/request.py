@@ -94,7 +94,7 @@ def parse_chat(body: Any) -> ChatRequest:
     Raises:
         ProviderError: 400 with the name of the parameter at fault.
     """
-    body = _mapping(body)
+    body = checked_body(body)
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise invalid("messages", "a non-empty array of messages")
@@ -107,19 +107,19 @@ def parse_chat(body: Any) -> ChatRequest:
     options = body.get("stream_options")
     return ChatRequest(
         body=body,
-        model=_model(body),
+        model=model_of(body),
         messages=tuple(messages),
         tools=tools,
         tool_choice=_tool_choice(body.get("tool_choice"), tools),
         parallel_tool_calls=body.get("parallel_tool_calls") is not False,
         format=kind,
         schema=schema,
-        choices=_integer(body, "n", low=1, high=_MAX_CHOICES) or 1,
-        max_tokens=_integer(body, "max_completion_tokens", low=1) or _integer(body, "max_tokens", low=1),
+        choices=integer(body, "n", low=1, high=_MAX_CHOICES) or 1,
+        max_tokens=integer(body, "max_completion_tokens", low=1) or integer(body, "max_tokens", low=1),
         stop=tuple(s for s in ((stop,) if isinstance(stop, str) else stop) if isinstance(s, str) and s),
         is_stream=body.get("stream") is True,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
-        top_logprobs=(_integer(body, "top_logprobs", low=0, high=_MAX_TOP_LOGPROBS) or 0)
+        top_logprobs=(integer(body, "top_logprobs", low=0, high=_MAX_TOP_LOGPROBS) or 0)
         if body.get("logprobs")
         else None,
         prompt_tokens=tokens_in("".join(_charged(messages, body.get("tools")))),
@@ -141,13 +141,15 @@ def _charged(messages: list[Any], tools: Any) -> Iterator[str]:
         yield dump_text(tools)
 
 
-def _mapping(body: Any) -> dict[str, Any]:
+def checked_body(body: Any) -> dict[str, Any]:
+    """Require a JSON object."""
     if not isinstance(body, dict):
         raise ProviderError(400, "The request body must be a JSON object.")
     return body
 
 
-def _model(body: dict[str, Any]) -> str:
+def model_of(body: dict[str, Any]) -> str:
+    """Read the name of the model, which every request but a moderation must have."""
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise ProviderError(400, "you must provide a model parameter")
@@ -161,7 +163,8 @@ def _list(body: dict[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _integer(body: dict[str, Any], name: str, *, low: int, high: int | None = None) -> int | None:
+def integer(body: dict[str, Any], name: str, *, low: int, high: int | None = None) -> int | None:
+    """Read an optional integer between `low` and `high`."""
     value = body.get(name)
     if value is None:
         return None

@@ -74,13 +74,33 @@ R = TypeVar("R", bound=Charged)
 class Endpoint(Protocol[R]):
     """One POST route."""
 
-    def parse(self, body: Any) -> R:
+    def parse(self, body: Any, run: Run) -> R:
         """Read and check a body; raises `ProviderError`."""
         ...
 
     async def reply(self, request: R, run: Run, fault: FaultKind | None) -> Result:
         """Answer it."""
         ...
+
+
+class Conversations:
+    """What was said up to each response, for `previous_response_id`; the newest few hundred."""
+
+    _LIMIT = 500
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._messages: dict[str, tuple[dict[str, Any], ...]] = {}
+
+    def keep(self, response_id: str, messages: Sequence[dict[str, Any]]) -> None:
+        """Remember the messages that end with `response_id`."""
+        self._messages[response_id] = tuple(messages)
+        if len(self._messages) > self._LIMIT:
+            del self._messages[next(iter(self._messages))]
+
+    def messages(self, response_id: str) -> tuple[dict[str, Any], ...] | None:
+        """Recall them, or None."""
+        return self._messages.get(response_id)
 
 
 class Run:
@@ -91,6 +111,7 @@ class Run:
         self.settings = settings
         self.started_s = time.monotonic()
         self.answers = Answers(settings.script)
+        self.conversations = Conversations()
         self.faults = FaultSequence(settings.faults)
         self.journal = Journal(settings.journal_limit)
         self.limits = Limits(
