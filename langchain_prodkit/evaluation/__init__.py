@@ -1,0 +1,65 @@
+"""Evaluation: from a running chain to a scored, static data set in an MLflow store.
+
+`MLflowEvalCallback` collects what a chain did, `EvalDataset` holds it (or questions of your own),
+`evaluate` scores it with local metrics, and `EvalReport.log_to_mlflow` writes one run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_prodkit._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from langchain_prodkit.evaluation.callback import CallbackStatistics, MLflowEvalCallback
+    from langchain_prodkit.evaluation.dataset import EvalDataset
+    from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics
+    from langchain_prodkit.evaluation.mlflow_log import StoredRun, read_run
+    from langchain_prodkit.evaluation.record import Context, EvalRecord
+    from langchain_prodkit.evaluation.report import (
+        EvalReport,
+        MetricSummary,
+        RowScores,
+        aevaluate,
+        evaluate,
+    )
+
+__all__ = [
+    "CallbackStatistics",
+    "Context",
+    "EvalDataset",
+    "EvalRecord",
+    "EvalReport",
+    "MLflowEvalCallback",
+    "Metric",
+    "MetricSummary",
+    "RowScores",
+    "Score",
+    "StoredRun",
+    "aevaluate",
+    "default_metrics",
+    "evaluate",
+    "read_run",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    globals(),
+    {
+        "CallbackStatistics": "callback",
+        "Context": "record",
+        "EvalDataset": "dataset",
+        "EvalRecord": "record",
+        "EvalReport": "report",
+        "MLflowEvalCallback": "callback",
+        "Metric": "metrics",
+        "MetricSummary": "report",
+        "RowScores": "report",
+        "Score": "metrics",
+        "StoredRun": "mlflow_log",
+        "aevaluate": "report",
+        "default_metrics": "metrics",
+        "evaluate": "report",
+        "read_run": "mlflow_log",
+    },
+)

@@ -1,0 +1,268 @@
+"""`EvalDataset`: the rows to score, fixed, so that the same answers can be scored again and again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.runnables import Runnable
+
+from langchain_prodkit._extras import require
+from langchain_prodkit._runnable import Call, Steps, adrive, drive
+from langchain_prodkit.errors import EvaluationError
+from langchain_prodkit.evaluation.callback import MLflowEvalCallback
+from langchain_prodkit.evaluation.record import EvalRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pandas as pd
+    from langchain_core.runnables import RunnableConfig
+
+__all__ = ["EvalDataset"]
+
+_ALIASES: Final = {
+    "question": "input", "query": "input", "inputs": "input", "prompt": "input",
+    "answer": "output", "outputs": "output", "response": "output", "prediction": "output",
+    "predictions": "output",
+    "ground_truth": "expected", "reference": "expected", "target": "expected", "targets": "expected",
+    "expected_output": "expected", "expected_answer": "expected",
+    "context": "contexts", "retrieved_context": "contexts", "source_documents": "contexts",
+    "documents": "contexts", "docs": "contexts",
+    "run_id": "id",
+}  # fmt: skip
+_FIELDS: Final = frozenset(item.name for item in fields(EvalRecord))
+
+
+@dataclass(frozen=True, slots=True)
+class EvalDataset:
+    """A fixed list of rows: recorded by `MLflowEvalCallback`, or written by hand.
+
+    Generate answers once with `answer`, then `evaluate` as often as you like.
+
+    Raises:
+        EvaluationError: Two rows have the same id.
+    """
+
+    rows: tuple[EvalRecord, ...] = field(repr=False)
+    name: str = "evaluation"
+    """What the data set is called in MLflow."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", tuple(self.rows))
+        if len({row.id for row in self.rows}) != len(self.rows):
+            msg = "two rows of the data set have the same id; make ids unique or leave them out"
+            raise EvaluationError(msg)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[EvalRecord]:
+        return iter(self.rows)
+
+    def __getitem__(self, index: int) -> EvalRecord:
+        return self.rows[index]
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 (hex) of what was asked, read, answered and expected, in order.
+
+        Ids, times and costs do not count: the same answers give the same fingerprint on any day.
+        """
+        rows = [
+            [row.input, row.output, row.expected, [context.text for context in row.contexts]] for row in self
+        ]
+        return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+
+    @classmethod
+    def from_records(
+        cls,
+        records: Iterable[EvalRecord | Mapping[str, Any]],
+        *,
+        columns: Mapping[str, str] | None = None,
+        name: str = "evaluation",
+    ) -> EvalDataset:
+        """Make a data set of records, or of mappings such as `{"question": ..., "answer": ...}`.
+
+        Args:
+            records: Rows. A row without an id is numbered.
+            columns: Field of `EvalRecord` -> column that holds it, e.g. `{"input": "frage"}`. Without
+                it the usual names are understood: question, answer, context, ground_truth and so on.
+                Columns that belong to no field become metadata.
+            name: What the data set is called in MLflow.
+
+        Raises:
+            EvaluationError: Ids repeat, a column named in `columns` is missing, or one has the wrong
+                shape.
+        """
+        renamed = {column: known for known, column in (columns or {}).items()}
+        if unknown := set(renamed.values()) - _FIELDS:
+            msg = f"no such field of a row: {', '.join(sorted(unknown))}"
+            raise EvaluationError(msg)
+        return cls(
+            tuple(
+                row if isinstance(row, EvalRecord) else _row(row, number, renamed)
+                for number, row in enumerate(records, start=1)
+            ),
+            name,
+        )
+
+    @classmethod
+    def from_jsonl(
+        cls, path: str | Path, *, columns: Mapping[str, str] | None = None, name: str | None = None
+    ) -> EvalDataset:
+        """Read one row a line; see `from_records`.
+
+        Raises:
+            EvaluationError: The file cannot be read, or a line is not a JSON object.
+        """
+        path = Path(path)
+        rows = []
+        try:
+            with path.open(encoding="utf-8") as lines:
+                for number, line in enumerate(lines, start=1):
+                    if line.strip():
+                        row = json.loads(line)
+                        if not isinstance(row, dict):
+                            raise _bad_line(number)
+                        rows.append(row)
+        except OSError as error:
+            msg = f"the data set cannot be read: {error.strerror or type(error).__name__}"
+            raise EvaluationError(msg) from None
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise _bad_line(len(rows) + 1) from None
+        return cls.from_records(rows, columns=columns, name=name or path.stem)
+
+    def to_jsonl(self, path: str | Path) -> Path:
+        """Write one row a line, as `from_jsonl` reads it; an existing file is replaced.
+
+        Raises:
+            EvaluationError: The file cannot be written.
+        """
+        path = Path(path)
+        try:
+            with path.open("w", encoding="utf-8", newline="\n") as lines:
+                lines.writelines(json.dumps(row.to_dict()) + "\n" for row in self)
+        except OSError as error:
+            msg = f"the data set cannot be written: {error.strerror or type(error).__name__}"
+            raise EvaluationError(msg) from None
+        return path
+
+    @classmethod
+    def from_pandas(
+        cls, frame: pd.DataFrame, *, columns: Mapping[str, str] | None = None, name: str = "evaluation"
+    ) -> EvalDataset:
+        """Read a data frame, one row each; see `from_records`. Missing values become None."""
+        names = [str(column) for column in frame.columns]
+        rows = [
+            {column: _cell(value) for column, value in zip(names, values, strict=True)}
+            for values in frame.itertuples(index=False, name=None)
+        ]
+        return cls.from_records(rows, columns=columns, name=name)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give a data frame with a column for each field that any row has.
+
+        Raises:
+            MissingExtraError: pandas is not installed (it comes with MLflow).
+        """
+        frame: pd.DataFrame = require("pandas", extra="eval").DataFrame([row.to_dict() for row in self])
+        return frame
+
+    def answer(self, chain: Runnable[Any, Any], *, max_concurrency: int = 8) -> EvalDataset:
+        """Run `chain` on every input and give the data set with the answers.
+
+        Contexts, usage and times are recorded with them. A row whose run fails has no output and
+        says the class of the `error`; the others go on. Contexts of a row are kept when the chain
+        retrieved none. `chain.batch` is not used: its steps wait for one another, so that every row
+        would seem to take as long as all of them.
+        """
+        return drive(self._answer(chain, max_concurrency))
+
+    async def aanswer(self, chain: Runnable[Any, Any], *, max_concurrency: int = 8) -> EvalDataset:
+        """Do what `answer` does, from asynchronous code."""
+        return await adrive(self._answer(chain, max_concurrency))
+
+    def _answer(self, chain: Runnable[Any, Any], max_concurrency: int) -> Steps[EvalDataset]:
+        if not self.rows:
+            return self
+        recorder = MLflowEvalCallback(max_pending=len(self.rows), max_open=len(self.rows) + 1)
+        runs = [uuid.uuid4() for _ in self.rows]
+        configs: list[RunnableConfig] = [
+            {"run_id": run, "callbacks": [recorder], "max_concurrency": max_concurrency} for run in runs
+        ]
+        inputs = [row.input for row in self.rows]
+        # The plain form of batch: one invoke a row.
+        results: Sequence[Any] = yield Call(
+            Runnable.batch, Runnable.abatch, chain, inputs, configs, return_exceptions=True
+        )
+        found = {record.id: record for record in recorder.records}
+        return replace(
+            self,
+            rows=tuple(
+                _answered(row, found.get(str(run)), result)
+                for row, run, result in zip(self.rows, runs, results, strict=True)
+            ),
+        )
+
+
+def _answered(row: EvalRecord, record: EvalRecord | None, result: Any) -> EvalRecord:
+    if record is None:
+        # Something that reports no run of its own, such as a bare function of another library.
+        error = type(result).__name__ if isinstance(result, Exception) else None
+        return EvalRecord.from_dict(
+            {**row.to_dict(), "output": None if error else result, "error": error, "error_code": None}
+        )
+    return replace(
+        record,
+        id=row.id,
+        input=row.input,
+        expected=row.expected,
+        contexts=record.contexts or row.contexts,
+        tags=row.tags,
+        metadata=row.metadata,
+    )
+
+
+def _row(row: Mapping[str, Any], number: int, renamed: Mapping[str, str]) -> EvalRecord:
+    if missing := set(renamed) - set(row):
+        msg = f"row {number} of the data set lacks {len(missing)} of the columns named in columns="
+        raise EvaluationError(msg)
+    values: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    taken = set(renamed.values())
+    for column, value in row.items():
+        if column in renamed:
+            values[renamed[column]] = value
+        elif column in _FIELDS and column not in taken:
+            values.setdefault(column, value)
+        elif (known := _ALIASES.get(column)) and known not in taken and known not in row:
+            values.setdefault(known, value)
+        else:
+            extra[column] = value
+    if values.get("id") is None:
+        values["id"] = f"row-{number}"
+    metadata = values.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise _bad_line(number)
+    values["metadata"] = {**extra, **metadata}
+    return EvalRecord.from_dict(values)
+
+
+def _cell(value: Any) -> Any:
+    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+    if hasattr(item, "tolist"):
+        return item.tolist()
+    # pandas writes "no value" as NaN, NaT or NA: each differs from itself, or refuses to say.
+    try:
+        return item if bool(item == item) else None  # noqa: PLR0124
+    except (TypeError, ValueError):
+        return None
+
+
+def _bad_line(number: int) -> EvaluationError:
+    return EvaluationError(f"row {number} of the data set is not a JSON object with columns of a row")
