@@ -1,0 +1,138 @@
+"""All five pieces around a model or a chain, in the right order, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable, RunnableSequence
+from langchain_core.runnables.base import coerce_to_runnable
+
+from langchain_prodkit._chat import innermost, wrap
+from langchain_prodkit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from langchain_core.runnables.base import RunnableLike
+
+    from langchain_prodkit.evaluation import MLflowEvalCallback
+    from langchain_prodkit.guard import InjectionGuardRunnable
+    from langchain_prodkit.limits import RateLimiter
+    from langchain_prodkit.privacy import PresidioRunnable
+
+__all__ = ["harden"]
+
+
+def harden(
+    model_or_chain: RunnableLike[Any, Any],
+    *,
+    prompt: RunnableLike[Any, Any] | None = None,
+    privacy: PresidioRunnable | Literal[True] | None = True,
+    guard: InjectionGuardRunnable | Literal[True] | None = True,
+    limits: RateLimiter | Mapping[str, Any] | Literal[True] | None = None,
+    response_model: Any = None,
+    callback: MLflowEvalCallback | Literal[True] | None = None,
+) -> Runnable[Any, Any]:
+    """Put privacy, guard, limits, parsing and evaluation around a chat model or a chain.
+
+    By hand, for a chat model, it reads:
+
+    ```python
+    safe = PresidioRunnable().protect(RateLimitedAsyncChat(model, requests_per_minute=500))
+    chain = InjectionGuardRunnable() | prompt | InstructorParser(Ticket, llm=safe)
+    chain = chain.with_config(callbacks=[MLflowEvalCallback(redact=PresidioDetector())])
+    ```
+
+    With a chain (or a model inside one) in the place of the model, privacy redacts what goes into
+    the chain and restores what comes out; what the chain itself fetches is covered only when its
+    model is protected: give `harden` the model, or call `protect` on the model inside your chain.
+
+    Args:
+        model_or_chain: A chat model (also one with bound tools), or any Runnable.
+        prompt: What stands between the guard and the model; its input type becomes the chain's.
+        privacy: True for a `PresidioRunnable()` with its defaults, your own, or None for none.
+        guard: True for an `InjectionGuardRunnable()` with its defaults, your own, or None for none.
+        limits: A `RateLimiter`, or the keyword arguments of `RateLimitedAsyncChat` as a mapping, or
+            True for its retries without limits. Only for a chat model.
+        response_model: What the answer must be; the model is re-asked when it is not. A chain
+            cannot be re-asked: its answer is repaired and validated once.
+        callback: True for an `MLflowEvalCallback()` that redacts with the detector of `privacy`, or
+            your own, used as it is: give it `redact=` yourself.
+
+    Returns:
+        A Runnable that takes what the prompt (or model, or chain) took and gives what it gave, or a
+        `response_model`.
+
+    Raises:
+        ConfigurationError: `limits` were given for something that is not a chat model.
+    """
+    shield = _privacy(privacy)
+    target = coerce_to_runnable(model_or_chain)
+    is_model = isinstance(innermost(target), BaseChatModel)
+    if limits is not None and limits is not False:
+        if not is_model:
+            msg = (
+                f"limits need a chat model, not a {type(target).__qualname__}; put "
+                "RateLimitedAsyncChat(model, ...) around the model inside the chain"
+            )
+            raise ConfigurationError(msg)
+        target = _limited(target, limits)
+    if shield is not None:
+        target = shield.protect(target)
+
+    steps: list[Runnable[Any, Any]] = []
+    if guard is True:
+        from langchain_prodkit.guard import InjectionGuardRunnable  # noqa: PLC0415 - only when asked for
+
+        steps.append(InjectionGuardRunnable())
+    elif guard:
+        steps.append(guard)
+    if prompt is not None:
+        steps.append(coerce_to_runnable(prompt))
+    if response_model is None:
+        steps.append(target)
+    else:
+        from langchain_prodkit.parse import InstructorParser  # noqa: PLC0415 - only when asked for
+
+        if is_model:
+            steps.append(InstructorParser(response_model, llm=target))
+        else:
+            steps += [target, InstructorParser(response_model)]
+
+    chain = steps[0] if len(steps) == 1 else RunnableSequence(*steps)
+    if len(steps) > 1 and guard:
+        # The guard takes anything; what the chain takes is what comes after the guard.
+        chain = chain.with_types(input_type=steps[1].get_input_schema())
+    watcher = _callback(callback, shield)
+    return chain if watcher is None else chain.with_config(callbacks=[watcher])
+
+
+def _privacy(privacy: PresidioRunnable | bool | None) -> PresidioRunnable | None:
+    if privacy is True:
+        from langchain_prodkit.privacy import PresidioRunnable  # noqa: PLC0415 - only when asked for
+
+        return PresidioRunnable()
+    return privacy or None
+
+
+def _limited(target: Runnable[Any, Any], limits: Any) -> Any:
+    from langchain_prodkit.limits import RateLimitedAsyncChat  # noqa: PLC0415 - only when asked for
+
+    settings: dict[str, Any]
+    if limits is True:
+        settings = {}
+    elif isinstance(limits, Mapping):
+        settings = dict(limits)
+    else:
+        settings = {"limiter": limits}
+    return wrap(lambda model: RateLimitedAsyncChat(model, **settings), target)
+
+
+def _callback(
+    callback: MLflowEvalCallback | bool | None, shield: PresidioRunnable | None
+) -> MLflowEvalCallback | None:
+    if callback is True:
+        from langchain_prodkit.evaluation import MLflowEvalCallback  # noqa: PLC0415 - only when asked for
+
+        return MLflowEvalCallback(redact=None if shield is None else shield.detector)
+    return callback or None
