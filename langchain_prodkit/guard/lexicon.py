@@ -1,0 +1,331 @@
+"""The words that attacks are made of, by what they do in a sentence, in 20 languages.
+
+One entry a `|`; an entry ends in `*` when any ending may follow (inflected languages). Entries of
+scripts that put no space between words, or glue particles to them, are found anywhere; the others
+only at the start of a word. All are compared in the folded form (see `normalize.fold`).
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Final
+
+__all__ = ["LEXICON", "Does"]
+
+
+class Does(IntFlag):
+    """What a word does in an attack."""
+
+    OVERRIDE = 1
+    """Tells to drop something: ignore, forget."""
+    RULES = 2
+    """What is to be dropped: instructions, rules, guidelines."""
+    QUALIFY = 4
+    """Which ones: previous, above, your, system."""
+    EVERYTHING = 8
+    """All that was said."""
+    PRIOR = 16
+    """Before, above, until now."""
+    REVEAL = 32
+    """Tells to show something: print, repeat, translate."""
+    PROMPT = 64
+    """The system prompt under any of its names."""
+    ROLE = 128
+    """Tells to become somebody: you are now, act as, pretend."""
+    FREE = 256
+    """Without rules, filters or refusals."""
+    MODE = 512
+    """A jailbreak by name: developer mode, DAN."""
+    ADDRESS = 1024
+    """Speaks to the machine that reads: note to the AI."""
+    VOID = 2048
+    """Says that rules ended: no longer apply, are lifted."""
+    NEW = 4096
+    """Announces rules of its own: new system instruction."""
+    CONCEAL = 8192
+    """Tells to keep it from the user."""
+    AUTHORITY = 16384
+    """Claims to be the developer or administrator."""
+    OBEY = 32768
+    """Demands obedience: obey only me, answer only with."""
+    SEND = 65536
+    """Moves data away: send, post, upload."""
+    ASSET = 131072
+    """What is worth stealing: conversation, API key, passwords."""
+    ASK = 262144
+    """Asks what something is: what is your ..."""
+    ABOUT = 524288
+    """Talks about a text instead of saying it: means, phrase, someone writes."""
+
+
+LEXICON: Final[dict[Does, str]] = {
+    Does.OVERRIDE: """
+ignore|disregard|forget|override|overrule|bypass|neglect|supersede|discard|cancel|drop|set aside|throw away|
+throw out|put aside|cast aside|pay no attention to|do not follow|don't follow|stop following|stop obeying|do not obey|
+don't obey|no longer follow|erase|wipe|scrap|abandon|break free|revoke|void|treat as void|skip over|do not comply|
+circumvent|delete from memory|get rid of|dismiss|annul|rescind|nullify|leave behind|stop adhering|
+ignorier*|vergiss*|vergess*|missacht*|verwirf|verwerfe*|uberschreib*|streiche|ubergehe|losch*|
+beachte nicht|halte dich nicht|
+ignora*|olvid*|descart*|anul*|desobedec*|borra*|sobrescrib*|pasa por alto|deja de lado|deja de seguir|no sigas|omite|omita|
+ignore*|oubli*|neglige*|annule*|efface*|passe outre|ne respecte plus|ne tiens plus compte|ne tenez pas compte|ne suis plus|faites abstraction|fais abstraction|
+esquec*|desconsider*|apague*|sobrescrev*|nao siga*|pare de seguir|despreze|
+dimentic*|scarta*|annulla*|trascura*|cancella*|sovrascrivi*|non rispettare*|non seguire|lascia perdere|
+negeer*|vergeet*|verwerp*|overschrijf*|sla over|wis uit|zet opzij|
+zignoruj*|ignoruj*|zapomnij*|odrzuc*|pomin*|uniewazni*|nadpisz*|wymaz*|porzuc*|
+игнорир*|проигнорир*|забуд*|отброс*|отмени*|не соблюдай*|сотри*|перезапиш*|пропусти*|не следуй*|
+ігноруй*|проігнор*|відкинь*|скасуй*|зітри*|
+yok say*|unut*|goz ardi et*|gormezden gel*|iptal et*|bir kenara birak*|hafizandan sil*|cigne*|gecersiz say*|
+bo qua*|hay quen|phot lo*|huy bo|dung tuan theo|xoa khoi|ghi de|gat sang|quen het|quen di|
+abaikan*|lupakan*|batalkan*|jangan ikuti*|hapus dari*|timpa*|kesampingkan*|
+balewalain*|kalimutan*|huwag sundin|isantabi*|
+ignora*|uita*|nu respecta*|nu mai urma*|anuleaza*|renunta la|
+αγνοησ*|ξεχασ*|παρακαμψ*|ακυρωσ*|παραβλεψ*|διαγραψ*|
+ignorera*|glom*|strunta i|bortse fran|asidosatt*|
+무시|잊어|잊고|잊으|따르지 마|따르지마|취소하|폐기하|지워|덮어쓰|파기하|어기고|제쳐|
+忽略|无视|無視|忘记|忘記|忘掉|不要理会|不用理会|别管|不要遵守|不再遵守|不要遵循|抛开|丢弃|覆盖|推翻|作废|绕过|撇开|取消|
+無視し|忘れ|破棄し|従わない|従うな|取り消|捨て|上書きし|無効にし|
+تجاهل|انس |انسى|تجاوز|الغ |الغاء|اهمل|لا تتبع|تخل عن|امسح|
+अनदेखा|नजरअंदाज|नज़रअंदाज|भूल जा|भूलो|रद्द कर|मत मान|उपेक्षा कर|छोड़ दो|छोड़ो|
+উপেক্ষা|ভুলে যা|বাতিল কর|অমান্য|
+เพิกเฉย|ละเว้น|ลืม|ไม่ต้องสนใจ|อย่าทำตาม|ยกเลิก|มองข้าม|ละทิ้ง|
+התעלם|התעלמ|שכח|בטל את|נגד ההוראות
+""",
+    Does.RULES: """
+instruction|instructions|instruct|rule|rules|guideline|guidelines|directive|directives|command|commands|order|orders|
+prompt|prompts|constraint|constraints|restriction|restrictions|policy|policies|limitations|safeguards|guardrails|
+safety checks|system message|system messages|training|programming|messages|requests|
+anweisung*|instruktion*|regel|regeln|vorgabe*|befehl*|richtlinie*|auftrag|aufgabe|beschrankung*|
+instruccion*|regla|reglas|directri*|orden|ordenes|normas|restriccion*|indicacion*|
+consigne*|regle|regles|directive*|ordre|ordres|
+instruc*|regra|regras|diretri*|ordens|restric*|
+istruzion*|regole|direttiv*|ordini|linee guida|restrizion*|comandi|
+instructie*|regels|richtlijn*|opdracht*|
+instrukcj*|zasad*|wytyczn*|polece*|regul*|
+инструкци*|правил*|указани*|команд*|установк*|ограничени*|директив*|распоряжени*|настройк*|
+інструкці*|настанов*|наказ*|
+talimat*|kural*|yonerge*|emir*|komut*|
+chi dan|quy tac|huong dan|menh lenh|cac lenh|quy dinh|lenh|chi thi|yeu cau|
+instruksi*|aturan*|pedoman*|perintah*|ketentuan*|
+tagubilin*|panuto*|utos|patakaran*|tuntunin*|
+instructiun*|reguli*|regulile|indicatii*|comenzi*|
+οδηγι*|κανον*|εντολ*|περιορισμ*|
+지시|명령|규칙|지침|프롬프트|가이드라인|제한|설정|
+指令|指示|规则|規則|提示|命令|限制|要求|准则|设定|規定|
+ルール|指図|プロンプト|制約|ガイドライン|設定|
+التعليمات|تعليمات|الاوامر|اوامر|القواعد|قواعد|الارشادات|توجيهات|القيود|
+निर्देश|नियम|आदेश|हिदायत|
+নির্দেশ|নিয়ম|আদেশ|
+คำสั่ง|กฎ|ข้อกำหนด|คำแนะนำ|แนวทาง|
+ההוראות|הוראות|הכללים|ההנחיות
+""",
+    Does.QUALIFY: """
+previous|prior|above|earlier|preceding|foregoing|former|existing|initial|original|all|any|every|your|system|past|
+given|developer|safety|these|those|before|old|until now|so far|
+bisherig*|vorherig*|obig*|oben|fruher*|alle|samtlich*|deine|deiner|ihre|systemvorgaben*|davor|vorigen|vorangegangen*|ursprunglich*|
+anterior*|previa*|previo*|arriba|todas|todos|tus|de sistema|del sistema|originales|
+precedent*|ci-dessus|toutes|tous|tes|anterieur*|de securite|systeme|vos|
+acima|previas|todas as|todas|suas|seu|anteriores|
+precedent*|qui sopra|di sopra|tutte|tue|tuoi|ricevut*|
+eerder*|hierboven|vorig*|alle|je|systeem*|voorgaand*|
+poprzedni*|powyzsz*|wczesniejsz*|wszystki*|swoje|systemow*|
+предыдущ*|выше*|прежн*|все|всех|свои|твои|системн*|прошл*|
+попередн*|вище|усі|системні|
+onceki*|yukarida*|butun|tum|sistem*|daha once|
+truoc do|o tren|phia tren|phia truoc|tat ca|moi|he thong|da nhan|cua ban|
+sebelumnya*|di atas|semua|seluruh|terdahulu|sistem*|
+nakaraan*|nauna*|itaas|lahat|
+anterioar*|de mai sus|toate|
+προηγουμεν*|παραπανω|ολες|ολους|
+tidigare|ovan|alla|
+이전|위의|앞의|앞서|모든|기존|지금까지|지금 까지|위에|시스템|원래|당신의|너의|여태|
+以上|之前|上面|先前|前面|此前|所有|上述|系统|系統|你的|原有|以前|一切|
+これまで|以前|上記|前の|すべて|全て|全ての|今まで|システム|先ほど|上の|あなたの|元の|
+السابقة|اعلاه|جميع|كل |السابقه|النظام|
+पिछले|ऊपर|सभी|पहले|पूर्व|सिस्टम|सारे|पुराने|
+পূর্ব|আগের|উপরের|সমস্ত|সব |
+ก่อนหน้า|ข้างต้น|ด้านบน|ทั้งหมด|ที่ผ่านมา|ระบบ|เดิม|
+הקודמות|לעיל|כל 
+""",
+    Does.EVERYTHING: """
+everything|anything you were told|all you were told|what you were told|what you have been told|what i said|all that|all of that|
+all the above|all of the above|the text above|the context|your training|your programming|whatever|
+alles|was dir|den kontext|gesamten kontext|todo lo|todo el contexto|tout ce|tout le contexte|tout|tudo|todo o contexto|tutto|todo|
+wszystko|caly|всё|весь|все, что|её|her sey*|butun|tat ca|toan bo|semua|totul|ολα|allt|
+모든 것|모두|다 잊|전부|내용|대화|一切|所有内容|全部|内容|すべて|全部|全て|كل ما|كل شيء|सब कुछ|सब|ทุกอย่าง|הכל
+""",
+    Does.PRIOR: """
+above|before|prior|previous*|earlier|preceding|so far|until now|up to now|already told|were told|been told|beforehand|
+davor|bisher*|oben|vorher*|zuvor|arriba|anterior*|antes|precede*|avant|ci-dessus|prima|sopra|acima|eerder*|hierboven|
+poprzedni*|powyzej|wczesniej*|раньше|выше|до этого|предыдущ*|once|onceki*|yukarida*|truoc do|o tren|sebelum*|di atas|inainte|
+προηγουμεν*|tidigare|ovan|이전|앞서|위의|지금까지|之前|以上|上面|前面|先前|此前|以前|これまで|今まで|先ほど|上記|قبل|سابق|पहले|ऊपर|पिछल|ก่อนหน้า|ข้างต้น|ด้านบน|לפני|לעיל
+""",
+    Does.REVEAL: """
+reveal|show|print|repeat|output|display|tell me|give me|write out|write down|spell out|dump|disclose|leak|expose|recite|
+translate|summarise|summarize|paraphrase|list|share|quote|copy|echo|return|state|provide|read out|encode|rhyme|transcribe|
+verbatim|word for word|type out|present|hand over|
+zeige*|zeig|gib|nenne|verrate*|wiederhol*|ubersetz*|fasse|schreibe|enthull*|drucke|liste|offenbar*|
+muestra*|muestre*|mostra*|dime|revela*|repite*|traduce|resume|escribe*|enumera*|imprime*|
+affiche*|montre*|revele*|repete*|traduis*|resume*|donne*|ecris|imprime*|divulgue*|
+mostre*|diga*|repita*|traduza|resuma|escreva*|
+mostra*|mostrami|rivela*|ripeti*|traduci|riassumi|scrivi*|dimmi|stampa|
+toon*|onthul*|herhaal*|vertaal|vat|geef|schrijf|
+pokaz*|ujawni*|powtorz*|przetlumacz*|stresc*|wypisz*|podaj*|
+покажи*|раскро*|повтор*|переведи|перескажи|выведи*|напиши|напечата*|назови|выдай|
+покажи|виведи|поклади|
+goster*|acikla*|tekrarla*|cevir*|ozetle*|yaz|soyle*|
+hien thi*|tiet lo*|lap lai*|dich|tom tat*|viet|cho toi|in ra|
+tampilkan*|ungkap*|bocorkan*|ulangi*|terjemahkan*|ringkas*|tulis*|sebutkan*|
+ipakita*|ulitin*|isalin*|arata*|dezvalui*|repeta*|afiseaza*|δειξ*|αποκαλυψ*|επαναλαβ*|εμφανισ*|visa|avsloja*|upprepa*|
+보여|출력|공개|알려|말해|반복|번역|요약|적어|써줘|써 줘|밝혀|나열|읊어|复述|
+显示|顯示|输出|輸出|告诉我|告訴我|泄露|透露|重复|重複|翻译|翻譯|总结|打印|列出|写出|说出|展示|公开|
+表示|出力|教えて|見せて|繰り返|翻訳|要約|公開|書き出|明かし|書いて|
+اعرض|اظهر|اكشف|كرر|ترجم|لخص|اطبع|اكتب|
+दिखा|बता|दोहरा|अनुवाद|लिख|प्रकट|
+দেখা|প্রকাশ|পুনরাবৃত্তি|
+แสดง|เปิดเผย|ทำซ้ำ|แปล|สรุป|บอก|พิมพ์|
+הצג|חשוף|הראה
+""",
+    Does.PROMPT: """
+system prompt*|system message*|system instruction*|initial prompt*|initial instruction*|original prompt*|original instruction*|hidden prompt*|hidden instruction*|hidden rules|
+secret prompt*|secret instruction*|secret rules|secret guideline*|secret directive*|internal instruction*|internal prompt*|internal guideline*|internal rules|your prompt|your instructions|
+your rules|your guidelines|your directives|your initial|your configuration|confidential configuration|hidden configuration|system configuration|developer message*|developer prompt*|developer instruction*|
+instructions you were given|instructions you received|instructions given to you|text above|words above|everything above|everything before|sentences above|above this line|before this line|preprompt|
+pre-prompt|prompt you were given|confidential instruction*|confidential prompt*|instructions above|rules you were given|first message|initialization above|system settings prompt|your system|your hidden|your secret|
+previous messages|your creators told|you were told to keep|exact instructions|
+systemprompt*|system-prompt*|systemanweisung*|systemvorgab*|system-anweisung*|entwicklernachricht*|geheime* anweisung*|deine anweisungen|deine regeln|alles, was uber|deine vorgaben|
+prompt de sistema|prompt del sistema|instrucciones secretas|instrucciones del sistema|instrucciones ocultas|mensaje del desarrollador|encima de esta linea|tus instrucciones|
+prompt systeme|invite systeme|instructions secretes|instructions systeme|consignes systeme|message du developpeur|au-dessus de cette ligne|tes instructions|vos instructions|
+prompt do sistema|instrucoes secretas|instrucoes do sistema|mensagem do desenvolvedor|acima desta linha|suas instrucoes|
+prompt di sistema|istruzioni segrete|istruzioni di sistema|messaggio dello sviluppatore|sopra questa riga|tue istruzioni|
+geheime instructies|ontwikkelaarsbericht*|boven deze regel|jouw instructies|je instructies|
+prompt systemowy|tajne instrukcje|instrukcje systemowe|wiadomosc programisty|nad ta linia|
+системн* промпт*|системн* инструкци*|системн* сообщени*|секретн* инструкци*|скрыт* инструкци*|сообщение разработчика|над этой строкой|твои инструкции|
+системний промпт|таємні інструкції|над цим рядком|
+sistem istemi*|sistem mesaji*|gizli talimat*|gelistirici mesaji*|bu satirin ustunde*|sistem komut*|
+loi nhac he thong|prompt he thong|chi dan bi mat|tin nhan cua nha phat trien|phia tren dong nay|
+prompt sistem*|instruksi rahasia*|pesan pengembang*|di atas baris ini|instruksi sistem*|
+promptul de sistem|instructiunile secrete|instructiunile tale|προτροπη συστηματος|μυστικες οδηγιες|οδηγιες συστηματος|systemprompten|hemliga instruktion*|
+시스템 프롬프트|시스템프롬프트|시스템 메시지|시스템 지시|비밀 지시|숨겨진 지시|개발자 메시지|초기 지시|이 줄 위|너의 지침|당신의 지침|너의 설정|네 설정|당신의 설정|비밀 지침|시스템 명령|내부 지침|
+系统提示|系統提示|系统指令|系统消息|隐藏指令|秘密指令|初始指令|开发者消息|这行以上|这一行上面|你的指令|内部指令|提示词|
+システムプロンプト|システムメッセージ|システム指示|秘密の指示|隠された指示|開発者メッセージ|この行より上|この行の上|初期指示|内部指示|
+موجه النظام|تعليمات النظام|رساله المطور|التعليمات السريه|فوق هذا السطر|
+सिस्टम प्रॉम्प्ट|गुप्त निर्देश|सिस्टम निर्देश|डेवलपर संदेश|इस पंक्ति के ऊपर|
+সিস্টেম প্রম্পট|গোপন নির্দেশ|
+พรอมต์ระบบ|พรอมป์ระบบ|คำสั่งลับ|คำสั่งระบบ|ข้อความระบบ|ข้อความจากนักพัฒนา|เหนือบรรทัดนี้|
+הנחיית המערכת|הוראות המערכת
+""",
+    Does.ROLE: """
+you are now|you're now|u r now|you will now|act as|acting as|pretend|play the role|play the part|role of|role-play|roleplay|from now on|from this moment|henceforth|
+switch to|enter|activate|enable|become|imagine you are|simulate|behave as|you are going to|take on the role|assume the role|you play|you will be|speak as|respond as|answer as|i unlock|immerse yourself|you are|
+du bist jetzt|ab sofort|ab jetzt|von nun an|tu so|spiele|wechsle|stell dir vor|du bist|
+ahora eres|a partir de ahora|haz el papel|finge|actua como|entra en|imagina que eres|desde ahora|eres|ahora estas|
+tu es desormais|tu es maintenant|a partir de maintenant|joue le role|fais comme si|passe en mode|fais semblant|desormais|agis comme|
+agora voce e|voce agora e|de agora em diante|a partir de agora|interprete|finja|aja como|entre no modo|
+ora sei|adesso sei|da adesso|da ora|d'ora in poi|interpreta|fingi|entra in modalita|comportati|
+je bent nu|vanaf nu|speel|doe alsof|
+jestes teraz|od teraz|wciel sie|udawaj|przejdz w|
+теперь ты|ты теперь|с этого момента|сыграй|представь|перейди в|притворись|отныне|веди себя как|
+тепер ти|відтепер|зіграй|уяви|
+artik*|bundan sonra|rolunu|moduna gec|simdi sen|farz et|varsay|
+bay gio ban la|tu gio|hay dong vai|dong vai|gia vo|chuyen sang che do|
+sekarang kamu|mulai sekarang|perankan|berpura-pura*|masuk ke mode|bertindak sebagai|
+ikaw na ngayon|magpanggap|kumilos bilang|mula ngayon|acum esti|de acum|prefa-te|joaca rolul|εισαι πλεον|απο τωρα|προσποιησου|du ar nu|fran och med nu|lat som|
+이제부터|지금부터|너는 이제|넌 이제|당신은 이제|역할을|연기해|척해|척하|모드로|인 것처럼|
+你现在是|从现在开始|从现在起|现在你是|扮演|假装|进入|切换到|你是|
+あなたは今から|今から|これから|になりきって|演じて|ふりをして|モードに|あなたは|
+انت الان|من الان|تظاهر|العب دور|تصرف|ادخل|
+अब तुम|अब आप|अब से|नाटक कर|भूमिका|बन जा|मोड में|
+এখন তুমি|এখন আপনি|এখন থেকে|ভান কর|
+ตอนนี้คุณคือ|นับจากนี้|ต่อไปนี้|จากนี้ไป|สวมบทบาท|แสร้งทำ|คุณคือ|เข้าสู่โหมด|
+אתה עכשיו|מעכשיו|העמד פנים
+""",
+    Does.FREE: """
+no restrictions|no restriction|without restrictions|no rules|without rules|no filter|no filters|without filter|without filters|no limits|without limits|no limitations|without limitations|
+unrestricted|unfiltered|uncensored|unlimited|never refuse|never refuses|cannot refuse|can't refuse|never refused|no censorship|without censorship|no ethical|no moral|no morals|without ethics|without morals|without any ethical|
+no ethics|no guidelines|without guidelines|free of all|broken free|no boundaries|without boundaries|do anything now|no safety|safety checks are|switched off|are disabled|without warnings|without any restrictions|any restrictions|no longer bound|
+not bound|not bound by|not limited by|not restricted by|bypass all|regardless of legality|amoral|no content policy|free from|freed from|ignores all|no warnings|not refuse|without refusing|must comply|obey me unconditionally|never say no|never decline|
+never say that you cannot|never say you can't|filters are off|guard disabled|guardrails off|no conscience|unethical|break out of|liberated|jailbroken|jailbreak|rules do not apply|rules don't apply|have no rules|not care about legal*|not have to follow|
+do not have to abide|don't have to abide|typical confines|confines of|openai polic*|openai's polic*|openai guideline*|content polic*|you must obey|
+ohne filter|ohne grenzen|ohne einschrankung*|ohne regeln|keine regeln|keine richtlinien|keine filter|nie etwas ablehnt|nichts ablehnt|uneingeschrankt*|ausgeschaltet|
+sin filtro*|sin limites|sin restriccion*|sin reglas|sin normas|sin censura|nunca se niega|no tienes normas|no tienes reglas|apagad*|
+sans filtre*|sans limite*|sans restriction*|sans regle*|sans censure|ne refuse jamais|aucune regle|aucune limite|desactive*|
+sem filtro*|sem limite*|sem restric*|sem regra*|sem censura|nunca recusa|regra nenhuma|desligad*|
+senza filtri|senza limiti|senza restrizioni|senza regole|senza censura|non rifiuta mai|non avere regole|spenti|
+zonder filter*|zonder grenzen|zonder beperking*|zonder regels|nooit iets weigert|geen regels|
+bez filtr*|bez granic|bez ograniczen|bez zasad|nigdy nie odmawia|zadnych zasad|wylaczone|
+без фильтр*|без границ|без ограничени*|без правил|без цензуры|никогда не отказыва*|нет правил|выключен*|
+без фільтр*|без меж|без обмежен*|ніколи не відмовля*|не маєш правил|
+filtresiz*|sinirsiz*|kuralsiz*|hicbir kural*|kisitlama olmadan|hicbir seyi reddetme*|kapali|sansursuz*|
+khong bo loc|khong gioi han|khong co quy tac|khong bao gio tu choi|khong han che|da tat|khong kiem duyet|
+tanpa filter|tanpa batas*|tanpa aturan|tidak pernah menolak|tak punya aturan|tanpa sensor|dimatikan|
+walang limitasyon|walang filter|walang patakaran|fara filtre|fara restrictii|fara reguli|fara limite|χωρις φιλτρα|χωρις ορια|χωρις περιορισμους|χωρις κανονες|utan filter|utan granser|utan begransning*|utan regler|vagrar aldrig|
+제한 없|제한이 없|제한없|필터 없|필터가 없|규칙이 없|규칙 없|무제한|거절하지 않|거부하지 않|검열 없|검열이 없|꺼져|꺼졌|해제|구속받지|아무런 제약|제약 없|
+没有限制|沒有限制|不受限制|无限制|無限制|没有规则|没有过滤|无过滤|不受任何|从不拒绝|永不拒绝|没有任何限制|不会拒绝|关闭|没有审查|不设限|没有道德|
+制限のない|制限なし|制限がない|フィルターなし|フィルターのない|ルールのない|ルールがない|決して断ら|決して拒否|無制限|検閲のない|何でも答え|規則を持たない|オフ|
+بلا قيود|بدون قيود|دون قيود|بلا حدود|بدون فلاتر|لا ترفض|لا يرفض|بلا قواعد|بدون رقابه|
+बिना किसी रोक|बिना किसी प्रतिबंध|बिना प्रतिबंध|कोई नियम नहीं|बिना नियम|कोई सीमा नहीं|बिना फ़िल्टर|बिना सीमा|कभी मना नहीं|
+কোনো নিয়ম নেই|সীমাহীন|বিধিনিষেধ ছাড়া|কখনো না বলে না|
+ไม่มีข้อจำกัด|ไม่มีกฎ|ไร้ข้อจำกัด|ไม่มีตัวกรอง|ไม่เคยปฏิเสธ|ไร้ขีดจำกัด|ไม่จำกัด|
+ללא הגבלות|בלי הגבלות|ללא מגבלות
+""",
+    Does.MODE: """
+developer mode|dev mode|debug mode|god mode|dan mode|jailbreak mode|unrestricted mode|admin mode|root mode|maintenance mode|sudo mode|evil mode|chaos mode|opposite mode|dan|stan|dude|aim|do anything now|devmode|
+evil twin|evil confidant|evil-bot|freebot|always intelligent and machiavellian|maximum mode|kevin mode|unlocked mode|unfiltered mode|mode off|safety off|safe mode off|god-mode|
+entwicklermodus|modo desarrollador|modo de desarrollador|mode developpeur|modo desenvolvedor|modo de desenvolvedor|modalita sviluppatore|ontwikkelaarsmodus|tryb programisty|tryb deweloper*|режим разработчика|режим бога|
+gelistirici modu*|che do nha phat trien|mode pengembang*|modul dezvoltator|λειτουργια προγραμματιστη|개발자 모드|관리자 모드|디버그 모드|开发者模式|開發者模式|上帝模式|管理员模式|開発者モード|デバッグモード|管理者モード|وضع المطور|डेवलपर मोड|โหมดนักพัฒนา
+""",
+    Does.ADDRESS: """
+note to the ai|note to ai|note to the chatbot|note to the assistant|note to the language model|note for the ai|note for ai|attention ai|attention assistant|attention language model|dear assistant|dear ai|dear language model|if you are an ai|if you are a language model|
+if you are an assistant|if you're an ai|if an ai|ai reading this|assistant reading this|model reading this|ai reads this|to the assistant|to the ai|to any ai|to all ai|ai assistants|language model:|hey assistant|hey ai|hey email assistant|important for the assistant|important for the language model|
+important for ai|instructions for the assistant|instructions for ai|instruction to the assistant|llm reading|ai system reading|ai agents|processing this document|reading this document|summarising this|summarizing this|whoever processes|whichever model|important message to|instructions to the ai|message to the ai|message to the assistant|
+hinweis an die ki|an den assistenten|an die ki|fur das sprachmodell|nota para la ia|asistente que lee|para el modelo de lenguaje|para el asistente|note pour l'ia|l'assistant qui lit|pour le modele de langage|nota para a ia|assistente que le|para o modelo de linguagem|nota per l'ia|
+assistente che legge|per il modello linguistico|opmerking voor de ai|aan de assistent|uwaga dla ai|do asystenta|dla modelu jezykowego|примечание для ии|ассистенту|для языковой модели|примітка для ші|асистентові|yapay zekaya not|asistana|dil modeli icin|
+ghi chu cho ai|gui tro ly|mo hinh ngon ngu|catatan untuk ai|kepada asisten|untuk model bahasa|nota catre ia|catre asistent*|σημειωση για την τν|προς τον βοηθο|till ai:n|till assistenten|paunawa sa ai|
+ai에게|ai에 대한 메모|어시스턴트에게|언어 모델에게|언어모델|읽는 ai|给ai|给人工智能|致ai|致阅读|阅读本页的助手|语言模型|助手请注意|aiへ|aiへの|アシスタントへ|言語モデル|読んでいるai|ملاحظه للذكاء|الى المساعد|للنموذج اللغوي|एआई के लिए|सहायक के लिए|भाषा मॉडल|ถึง ai|ถึงผู้ช่วย|โมเดลภาษา
+""",
+    Does.VOID: """
+no longer apply|no longer applies|no longer valid|no longer in force|not apply|don't apply|do not apply|are lifted|is lifted|are void|is void|are revoked|is revoked|has been withdrawn|have been withdrawn|were withdrawn|are obsolete|is obsolete|are cancelled|are canceled|is cancelled|have been replaced|
+are suspended|was a test|was only a test|were a test|was just a test|are outdated|have expired|has expired|have changed|supersedes all|supersede all|overrides all|overrides the user|overrides everything|are null|no longer need to follow|is over|was a joke|
+gelten nicht mehr|nur ein test|aufgehoben|ya no valen|era una prueba|quedan derogadas|ne sont plus valables|n'etait qu'un test|sont abrogees|nao valem mais|apenas um teste|estao revogadas|non valgono|solo una prova|sono abrogate|gelden niet meer|was een test|opgeheven|juz nie obowiazuja|bylo tylko testem|zostaly uchylone|
+больше не действуют|было проверкой|отменены|більше не діють|було перевіркою|скасовано|artik gecerli degil|bir testti|kaldirildi|khong con hieu luc|chi la thu nghiem|da bi bai bo|sudah tidak berlaku|hanya uji coba|telah dicabut|nu mai sunt valabile|δεν ισχυουν πλεον|galler inte langre|
+더 이상 유효하지|더 이상 적용되지|테스트였|폐지|효력이 없|무효|不再有效|不再适用|只是测试|已被废除|失效|已作废|もう無効|無効です|テストでした|廃止され|適用されません|لم تعد ساريه|मान्य नहीं|लागू नहीं|परीक्षण था|ใช้ไม่ได้แล้ว|ไม่มีผลแล้ว|ถูกยกเลิก
+""",
+    Does.NEW: """
+new instruction*|new system instruction*|new system prompt|new rule*|new task|new directive*|new policy|new goal|new orders|new role|new objective|your new|updated instruction*|updated task|updated policy|your only task|your only goal|your real task|your actual task|real instructions|actual instructions|
+follow these instructions instead|instead follow|do this instead|following instructions|system update|security update|policy update|system override|admin override|override code|instruction update|
+neue systemanweisung|neue anweisung*|nueva instruccion*|nuevas instrucciones|nouvelle instruction*|nouvelles instructions|nova instruc*|novas instruc*|nuova istruzione|nuove istruzioni|nieuwe systeeminstructie|nieuwe instructie*|nowa instrukcja|новая системная инструкция|новая инструкция|новые инструкции|нова системна інструкція|
+yeni sistem talimati|yeni talimat*|chi dan he thong moi|chi dan moi|instruksi sistem baru|instruksi baru|noua instructiune|νεα οδηγια|ny systeminstruktion|새로운 지시|새 지시|새로운 시스템|새 시스템|새로운 명령|新指令|新的指令|新的系统|新系统指令|新しい指示|新しいシステム|تعليمات جديده|नया निर्देश|नए निर्देश|คำสั่งใหม่|คำสั่งระบบใหม่
+""",
+    Does.CONCEAL: """
+do not tell the user|don't tell the user|do not mention this|don't mention this|do not inform the user|without telling the user|without informing the user|do not reveal this|keep this secret|keep this instruction secret|do not let the user|don't let the user|without the user knowing|hide this from|do not show this to the user|
+do not disclose this|never mention this|user must not|do not ask the user|without asking the user|do not mention that|user does not need to know|user has already agreed|the user has agreed|silently|
+sage dem nutzer nichts|ohne dem nutzer|no se lo digas al usuario|no digas al usuario|ne dis rien a l'utilisateur|ne le dis pas a l'utilisateur|nao diga ao usuario|non dirlo all'utente|не говори пользователю|kullaniciya soyleme*|jangan beri tahu pengguna|사용자에게 말하지|사용자에게 알리지|不要告诉用户|别告诉用户|ユーザーに言わない|ユーザーには伝えない|ユーザーに知らせ
+""",
+    Does.AUTHORITY: """
+as your developer|as your creator|i am your developer|i am your creator|i'm your developer|i'm your creator|i am the administrator|i am the admin|this is the administrator|admin override|administrator override|i am the system administrator|i have full access|speaking as the developer|from openai|from your developers|this is openai|
+your creators have|developer here|message from the developer|message from your developer|i am a developer at|i work at openai|i work for openai|authorised by|authorized by the developer*|root access|sudo|
+hier spricht der administrator|als dein entwickler|soy el administrador|como tu desarrollador|ici l'administrateur|en tant que developpeur|aqui e o administrador|como seu desenvolvedor|sono l'amministratore|come tuo sviluppatore|hier spreekt de beheerder|tu administrator|jako twoj tworca|говорит администратор|как твой разработчик|говорить адміністратор|
+ben yoneticiyim|gelistiricin olarak|toi la quan tri vien|la nha phat trien cua ban|saya admin*|sebagai pengembangmu|관리자입니다|나는 관리자|개발자로서|너의 개발자|我是管理员|我是你的开发者|作为你的开发者|管理者です|あなたの開発者として|انا المدير|بصفتي مطورك|मैं व्यवस्थापक|ฉันคือผู้ดูแล|ในฐานะผู้พัฒนา
+""",
+    Does.OBEY: """
+obey|comply|must comply|follow only|only obey|obey only|listen only to me|reply only with|respond only with|answer only with|only reply with|only respond with|just print|just say|simply say|only say|say only|stay in character|break character|do as i say|as i say|without question|hesitation|
+gehorch*|folgst du nur|antworte nur|solo me obedeces|responde solo|responde unicamente|n'obeis qu'a moi|reponds uniquement|so obedece a mim|responda apenas|obbedisci solo|rispondi soltanto|rispondi solo|luister je alleen|antwoord alleen|sluchasz tylko|odpowiadaj tylko|слушаешь только|отвечай только|sadece beni dinle|yalnizca|
+chi nghe loi toi|chi tra loi|hanya menuruti|jawab hanya|내 말만|라고만|만 따라|只听我的|只回答|只回复|只能回答|私の言うこと|とだけ答え|だけ従|فقط|केवल|เชื่อฟังฉัน|ตอบเพียง
+""",
+    Does.SEND: """
+send|forward|post|upload|email|e-mail|transmit|exfiltrate|leak|submit|transfer|deliver|copy it to|ship|
+schicke*|sende*|envia*|enviar|envoie*|envie|invia|stuur*|wyslij*|отправ*|надішли*|gonder*|gui|kirim*|trimite*|στειλ*|skicka*|보내|전송|발송|发送|发给|發送|上传|送って|送信|ارسل|भेज|ส่ง
+""",
+    Does.ASSET: """
+conversation|chat history|api key|api keys|api-key|password|passwords|credentials|customer data|customer list|customer emails|environment variables|access token|secrets|private key|full customer list|credit card|user data|personal data|the history|session cookie|contents of this|
+gesprachsverlauf*|passwort*|kennwort*|kundendaten|contrasena*|conversacion|clave de la api|mot de passe|cle api|senha*|conversa|chave da api|chiave api|conversazione|wachtwoord*|gesprek|haslo*|rozmowe|пароль*|переписк*|ключ api|данные клиентов|sifre*|konusmayi|mat khau*|cuoc tro chuyen|kata sandi*|percakapan*|
+비밀번호|대화 내용|대화를|대화 기록|api 키|고객 데이터|고객 정보|密码|對話|对话|api密钥|客户数据|パスワード|会話|apiキー|顧客データ|كلمه المرور|المحادثه|पासवर्ड|बातचीत|รหัสผ่าน|บทสนทนา
+""",
+    Does.ASK: """
+what is|what's|what are|what were|which|was ist|wie lautet|wie lauten|cual es|cuales son|quel est|quelles sont|qual e|quais sao|quali sono|wat is|wat zijn|jak brzmi|jakie sa|какой|какие|який у тебе|nedir|la gi|apa|care este|ποια|vad ar|무엇|뭐야|뭐니|뭔가|是什么|是什麼|何です|は何|なんです|ما هو|ما هي|क्या है|คืออะไร|מה
+""",
+    Does.ABOUT: """
+mean|means|meaning|phrase|someone writes|somebody writes|for example|example of|examples of|such as|called|quote|quoted|the sentence|the word|the words|the term|prompt injection|prompt injections|injection attack|attacker|attackers|attack|attacks|jailbreaks|jailbreaking|phishing|red team|detect|detector|classifier|vulnerability|
+explain why|explain how|article|blog post|novel|story|essay|haiku|poem about|wrote|said|says|according to|teacher|students|bedeutet|heisst|significa|signifie|que veut dire|betekent|oznacza|znaczy|значит|означает|ne demek|nghia la|artinya|무슨 뜻|뜻이|의미|什么意思|意思|という意味|意味|معنى|मतलब|หมายความ
+""",
+}

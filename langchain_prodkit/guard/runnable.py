@@ -1,0 +1,326 @@
+"""`InjectionGuardRunnable`: judge an input before a model reads it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final, Literal, Self
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from pydantic import Field, ValidationError, field_validator, model_validator
+from typing_extensions import override
+
+from langchain_prodkit._events import JUDGED, Emit
+from langchain_prodkit._runnable import Call, ProdkitRunnable, Steps, adrive, drive
+from langchain_prodkit.errors import ConfigurationError, GuardError, InjectionError, ProdkitError
+from langchain_prodkit.guard.cascade import OPERATING_POINTS, OperatingPoint, default_detectors
+from langchain_prodkit.guard.identifier import IdentifierDetector
+from langchain_prodkit.guard.subject import Subject, Unit
+from langchain_prodkit.guard.verdict import Detector, Reason, Score, Source, Verdict
+
+__all__ = ["InjectionGuardRunnable"]
+
+REFUSAL: Final = "I can't help with that request."
+REMOVED_TEXT: Final = "[removed: this text tried to give instructions]"
+
+
+class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
+    """Lets an input through only when nothing in it tries to take over the model.
+
+    Give it text, messages, a prompt value, documents, or dicts and lists of them; what goes on has
+    the same type. User text, documents and tool results are judged, each with its own cut; system
+    and AI messages are trusted. The whole input is judged before anything goes on.
+
+    ```python
+    chain = InjectionGuardRunnable() | prompt | model
+    rag = InjectionGuardRunnable(input_keys=["question"], untrusted_keys=["context"], on_injection="replace")
+    ```
+
+    Every input sends a `prodkit.injection` event with the verdict: codes and numbers, never text.
+
+    Raises:
+        InjectionError: The input was judged an attack and `on_injection` is `"raise"`.
+        GuardError: A detector failed and `on_error` is `"raise"`; nothing went on.
+        InputTypeError: The input holds something whose text cannot be read.
+    """
+
+    detectors: tuple[Any, ...] | None = None
+    """Layers in the order they are asked; each next one sees only what is still below the cut. None
+    for the default ones. Anything with `run(text)` that raises `ValueError` is taken too."""
+    threshold: float | OperatingPoint | None = None
+    """The cut: a score 0..1, or the name of an operating point; None for `"balanced"` (0.5)."""
+    on_injection: Literal["raise", "flag", "replace"] = "raise"
+    """`flag` lets the input go on, with the verdict in `response_metadata["prodkit_injection"]` of a
+    message or `metadata["prodkit_injection"]` of a document. `replace` puts `replacement` for user
+    text and `removed_text` for tool results, and takes poisoned documents out of their list."""
+    replacement: str = REFUSAL
+    """What stands for poisoned user text with `on_injection="replace"`."""
+    removed_text: str = REMOVED_TEXT
+    """What stands for poisoned tool results and for documents outside a list."""
+    fallback: Runnable[Any, Any] | None = None
+    """Called with the original input when it was judged an attack; its output is the output."""
+    input_keys: tuple[str, ...] | None = None
+    """The keys of a dict that are judged as user text; None for all of them."""
+    untrusted_keys: tuple[str, ...] = ()
+    """The keys of a dict whose whole content is judged as documents, whoever wrote it."""
+    on_error: Literal["raise", "flag"] = "raise"
+    """When a detector fails: refuse the input, or let it go on with the reason `detector_error`."""
+    max_reasons: int = Field(default=20, ge=1)
+    """Reasons kept in a verdict."""
+
+    def __init__(self, detectors: Sequence[Any] | None = None, **kwargs: Any) -> None:
+        """Take the detectors as the first argument, everything else by name."""
+        if isinstance(detectors, str):
+            raise ConfigurationError("detectors is a list of detectors, not a name")
+        try:
+            super().__init__(detectors=detectors, **kwargs)  # type: ignore[call-arg]
+        except ValidationError as error:
+            problems = (
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)
+            )
+            raise ConfigurationError("; ".join(problems)) from None
+
+    @field_validator("detectors")
+    @classmethod
+    def _are_detectors(cls, value: tuple[Any, ...] | None) -> tuple[Detector, ...] | None:
+        if value is None:
+            return None
+        if not value:
+            raise ConfigurationError("detectors is empty: leave it out for the default ones")
+        return tuple(map(_detector, value))
+
+    @field_validator("threshold")
+    @classmethod
+    def _is_a_cut(cls, value: float | str | None) -> float | str | None:
+        if isinstance(value, int | float) and not 0 < value <= 1:
+            raise ValueError(f"threshold is {value}: a cut lies above 0 and up to 1")
+        return value
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.fallback is not None and self.on_injection != "raise":
+            raise ConfigurationError("fallback= already says what happens: leave out on_injection")
+        return self
+
+    # -- judging ---------------------------------------------------------------------------------
+
+    def verdict(self, input: Any) -> Verdict:
+        """Judge `input` and change nothing; an attack does not raise.
+
+        Raises:
+            GuardError: A detector failed and `on_error` is `"raise"`.
+            InputTypeError: The input holds something whose text cannot be read.
+        """
+        return drive(self._verdict_steps(input))
+
+    async def averdict(self, input: Any) -> Verdict:
+        """Judge `input` from asynchronous code; see `verdict`."""
+        return await adrive(self._verdict_steps(input))
+
+    def _verdict_steps(self, value: Any) -> Steps[Verdict]:
+        subject = self._subject(value)
+        judged = yield from self._judged(subject.units)
+        return self._summed(subject, judged)
+
+    def _subject(self, value: Any) -> Subject:
+        return Subject(
+            value,
+            input_keys=None if self.input_keys is None else frozenset(self.input_keys),
+            untrusted_keys=frozenset(self.untrusted_keys),
+        )
+
+    def _cut(self, source: Source) -> float:
+        if isinstance(self.threshold, int | float):
+            return float(self.threshold)
+        return OPERATING_POINTS[source][self.threshold or "balanced"]
+
+    def _judged(self, units: Sequence[Unit]) -> Steps[list[Verdict]]:
+        """Ask the detectors in turn, each once for all units of a source that are not yet decided."""
+        verdicts: list[Verdict] = [
+            Verdict(is_injection=False, score=0.0, source=unit.source, total_chars=len(unit.text))
+            for unit in units
+        ]
+        detectors = default_detectors() if self.detectors is None else self.detectors
+        for detector in detectors:
+            by_source: dict[Source, list[int]] = {}
+            for index, unit in enumerate(units):
+                if unit.text and not verdicts[index].is_injection:
+                    by_source.setdefault(unit.source, []).append(index)
+            for source, indices in by_source.items():
+                texts = [units[index].text for index in indices]
+                try:
+                    answer = yield Call(detector.score, detector.ascore, texts, source=source)
+                    scores = _checked(detector, answer, len(texts))
+                except Exception as error:  # a detector may raise anything; its message may hold text
+                    if self.on_error == "raise":
+                        raise _failed(detector, error) from None
+                    scores = [Score(0.0, (Reason("detector_error", detector.name, 0.0),), 0) for _ in texts]
+                for index, score in zip(indices, scores, strict=True):
+                    verdicts[index] = self._added(verdicts[index], units[index], detector.name, score)
+        return verdicts
+
+    def _added(self, verdict: Verdict, unit: Unit, layer: str, score: Score) -> Verdict:
+        reasons = sorted(
+            (*verdict.reasons, *map(unit.located, score.reasons)), key=lambda reason: -reason.score
+        )
+        is_higher = score.value > verdict.score or not verdict.layer
+        return Verdict(
+            is_injection=max(score.value, verdict.score) >= self._cut(unit.source),
+            score=max(score.value, verdict.score),
+            reasons=tuple(reasons[: self.max_reasons]),
+            source=unit.source,
+            layer=layer if is_higher else verdict.layer,
+            scanned_chars=score.scanned_chars
+            if not verdict.layer
+            else min(verdict.scanned_chars, score.scanned_chars),
+            total_chars=verdict.total_chars,
+        )
+
+    def _summed(self, subject: Subject, verdicts: Sequence[Verdict]) -> Verdict:
+        if not verdicts:
+            return Verdict(is_injection=False, score=0.0, total_chars=subject.total_chars)
+        worst = max(verdicts, key=lambda verdict: (verdict.is_injection, verdict.score))
+        reasons = sorted(
+            (reason for verdict in verdicts for reason in verdict.reasons), key=lambda reason: -reason.score
+        )
+        return Verdict(
+            is_injection=worst.is_injection,
+            score=worst.score,
+            reasons=tuple(reasons[: self.max_reasons]),
+            source=worst.source,
+            layer=worst.layer,
+            scanned_chars=sum(verdict.scanned_chars for verdict in verdicts),
+            total_chars=subject.total_chars,
+        )
+
+    # -- running ---------------------------------------------------------------------------------
+
+    @override
+    def _steps(self, value: Any, config: RunnableConfig, **kwargs: Any) -> Steps[Any]:
+        (output,) = yield from self._batch_steps([value], [config], **kwargs)
+        if isinstance(output, Exception):
+            raise output
+        return output
+
+    def _batch_steps(
+        self, values: Sequence[Any], configs: Sequence[RunnableConfig], **kwargs: Any
+    ) -> Steps[list[Any]]:
+        """Judge all values together; an exception stands in the place of the output it prevents."""
+        outputs: list[Any] = [None] * len(values)
+        subjects: dict[int, Subject] = {}
+        for index, value in enumerate(values):
+            try:
+                subjects[index] = self._subject(value)
+            except ProdkitError as error:
+                outputs[index] = error
+        try:
+            judged = yield from self._judged(
+                [unit for subject in subjects.values() for unit in subject.units]
+            )
+        except GuardError as error:
+            return [error if index in subjects else outputs[index] for index in range(len(values))]
+        refused = []
+        for index, subject in subjects.items():
+            verdicts = dict(zip(subject.units, judged, strict=False))
+            judged = judged[len(subject.units) :]
+            verdict = self._summed(subject, list(verdicts.values()))
+            yield Emit(JUDGED, verdict.as_dict(), configs[index])
+            if verdict.is_injection and self.fallback is not None:
+                refused.append(index)
+            else:
+                outputs[index] = self._acted(subject, verdict, verdicts)
+        if refused and self.fallback is not None:
+            answers = yield Call(
+                self.fallback.batch,
+                self.fallback.abatch,
+                [values[index] for index in refused],
+                [configs[index] for index in refused],
+                return_exceptions=True,
+                **kwargs,
+            )
+            for index, answer in zip(refused, answers, strict=True):
+                outputs[index] = answer
+        return outputs
+
+    def _acted(self, subject: Subject, verdict: Verdict, verdicts: dict[Unit, Verdict]) -> Any:
+        noted = {
+            unit: one for unit, one in verdicts.items() if one.is_injection or "detector_error" in one.codes
+        }
+        if verdict.is_injection and self.on_injection == "raise":
+            return InjectionError(
+                layer=verdict.layer,
+                score=verdict.score,
+                reasons=verdict.codes,
+                spans=[reason.span for reason in verdict.reasons if reason.span is not None],
+            )
+        if verdict.is_injection and self.on_injection == "replace":
+            return subject.replaced(
+                [unit for unit in noted if noted[unit].is_injection],
+                refusal=self.replacement,
+                removed=self.removed_text,
+            )
+        return subject.flagged(noted)
+
+    @override
+    def batch(
+        self,
+        inputs: list[Any],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Judge all inputs in one call to each detector; every input is a run of its own."""
+
+        def call(values: list[Any], config: list[RunnableConfig], **extra: Any) -> list[Any]:
+            return drive(self._batch_steps(values, config, **extra))
+
+        return self._batch_with_config(call, inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    @override
+    async def abatch(
+        self,
+        inputs: list[Any],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Judge all inputs in one call to each detector; every input is a run of its own."""
+
+        async def call(values: list[Any], config: list[RunnableConfig], **extra: Any) -> list[Any]:
+            return await adrive(self._batch_steps(values, config, **extra))
+
+        return await self._abatch_with_config(
+            call, inputs, config, return_exceptions=return_exceptions, **kwargs
+        )
+
+
+def _detector(value: Any) -> Detector:
+    if isinstance(value, Detector):
+        return value
+    if callable(getattr(value, "run", None)):
+        return IdentifierDetector(value)
+    raise ConfigurationError(
+        f"a {type(value).__qualname__} is no detector: it needs name, score(texts, source=...) and ascore, "
+        "or run(text) that raises ValueError on an attack"
+    )
+
+
+def _checked(detector: Detector, scores: Any, count: int) -> list[Score]:
+    """Refuse an answer that would let a text pass unjudged."""
+    if not isinstance(scores, list | tuple) or len(scores) != count:
+        raise GuardError(f"detector {detector.name!r} did not give one score for each of {count} texts")
+    for score in scores:
+        if not isinstance(score, Score) or not math.isfinite(score.value) or not 0 <= score.value <= 1:
+            raise GuardError(f"detector {detector.name!r} gave something that is no score from 0 to 1")
+    return list(scores)
+
+
+def _failed(detector: Detector, error: Exception) -> GuardError:
+    if isinstance(error, GuardError):
+        return error
+    return GuardError(
+        f"detector {detector.name!r} failed with {type(error).__qualname__}; the input was not judged and did "
+        "not go on. Repair the detector, or pass on_error='flag' to let inputs go on unjudged."
+    )
