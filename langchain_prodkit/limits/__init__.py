@@ -1,0 +1,47 @@
+"""Limits: any chat model, never past its requests and tokens per minute.
+
+```python
+model = RateLimitedAsyncChat(
+    ChatOpenAI(model="gpt-4o-mini"), requests_per_minute=500, tokens_per_minute=200_000
+)
+```
+
+Names are resolved on first use: importing this package loads neither langchain-core's chat models
+nor a provider's client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_prodkit._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from langchain_prodkit.limits.bucket import Cost
+    from langchain_prodkit.limits.chat import RateLimitedAsyncChat
+    from langchain_prodkit.limits.limiter import Lease, LimiterStatistics, LocalLimiter, RateLimiter
+    from langchain_prodkit.limits.retry import RetryPolicy
+
+__all__ = [
+    "Cost",
+    "Lease",
+    "LimiterStatistics",
+    "LocalLimiter",
+    "RateLimitedAsyncChat",
+    "RateLimiter",
+    "RetryPolicy",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    globals(),
+    {
+        "Cost": "bucket",
+        "Lease": "limiter",
+        "LimiterStatistics": "limiter",
+        "LocalLimiter": "limiter",
+        "RateLimitedAsyncChat": "chat",
+        "RateLimiter": "limiter",
+        "RetryPolicy": "retry",
+    },
+)

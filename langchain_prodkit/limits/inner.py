@@ -1,0 +1,45 @@
+"""The model inside: the same one, with the retries of its SDK switched off."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, TypeVar
+
+from langchain_core.language_models import BaseChatModel
+
+from langchain_prodkit._chat import DelegatingChatModel
+
+__all__ = ["without_retries"]
+
+M = TypeVar("M", bound=BaseChatModel)
+
+
+def without_retries(model: M) -> M:
+    """Copy `model` with `max_retries=0`, clients included; one that has no such field stays itself.
+
+    A retry inside the SDK would be a second request on the first one's permit. The clients are
+    re-made with the SDK's own `with_options`, so they keep their connections, keys and transports.
+    """
+    if isinstance(model, DelegatingChatModel):
+        inner = without_retries(model.model)
+        return model if inner is model.model else model.model_copy(update={"model": inner})
+    if "max_retries" not in type(model).model_fields or getattr(model, "max_retries", None) == 0:
+        return model
+    still = model.model_copy(update={"max_retries": 0})
+    for name, value in list(vars(still).items()):
+        if isinstance(getattr(type(still), name, None), cached_property):
+            # Made on first use, from the old number of retries; made again when asked for.
+            del vars(still)[name]
+        elif (replaced := _still_client(value)) is not None:
+            vars(still)[name] = replaced
+    return still
+
+
+def _still_client(value: Any) -> Any:
+    """Give an SDK client, or one of its resources, without retries; None for anything else."""
+    if callable(getattr(value, "with_options", None)) and hasattr(value, "max_retries"):
+        return value.with_options(max_retries=0)
+    parent: Any = getattr(value, "_client", None)
+    if parent is not None and callable(getattr(parent, "with_options", None)):
+        return type(value)(parent.with_options(max_retries=0))
+    return None

@@ -1,0 +1,261 @@
+"""Permits for calls: the contract of a limiter, and the one that keeps its levels in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, final, runtime_checkable
+
+from langchain_core.load.serializable import Serializable
+from pydantic import ConfigDict, PrivateAttr
+from typing_extensions import override
+
+from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
+from langchain_prodkit.limits.bucket import BURST_S, Bucket, Cost, Ticket, Turnstile
+from langchain_prodkit.limits.dispatcher import Dispatcher
+
+__all__ = ["Lease", "LimiterStatistics", "LocalLimiter", "RateLimiter"]
+
+
+class Lease(Protocol):
+    """The right to make one call; end it with exactly one of the three, later ones do nothing."""
+
+    def settle(self, used_tokens: int | None = None) -> None:
+        """End a call that was made; `used_tokens` corrects the reservation, None lets it stand."""
+        ...
+
+    def refused(self, retry_after_s: float) -> None:
+        """End a call that the provider refused: nobody goes for `retry_after_s` seconds."""
+        ...
+
+    def cancel(self) -> None:
+        """Give everything back: the call was never sent."""
+        ...
+
+
+@runtime_checkable
+class RateLimiter(Protocol):
+    """Hands out the right to make a call, when it fits in the limit."""
+
+    async def reserve(self, cost: Cost, *, priority: int = 0, timeout_s: float | None = None) -> Lease:
+        """Wait for `cost` to fit; higher priorities go first, equal ones in order of arrival.
+
+        Raises:
+            RequestTooLargeError: It never fits.
+            LimitTimeoutError: It did not fit within `timeout_s` seconds.
+        """
+        ...
+
+    def reserve_sync(self, cost: Cost, *, priority: int = 0, timeout_s: float | None = None) -> Lease:
+        """Do the same from synchronous code, in the same line as everybody else."""
+        ...
+
+    def statistics(self) -> LimiterStatistics:
+        """Say how things stand now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterStatistics:
+    """A limiter at one moment."""
+
+    waiting: int
+    """Callers in line."""
+    in_flight: int
+    """Calls under way: permits handed out and not yet settled, refused or cancelled."""
+    granted: int
+    """Permits handed out since the start."""
+    refusals: int
+    """Calls that the provider refused since the start."""
+    requests_level: float | None
+    """Requests that could go at once; below 0 while a debt is open; None without a limit."""
+    tokens_level: float | None
+    """Tokens that could go at once; below 0 while a debt is open; None without a limit."""
+    held_s: float
+    """Seconds for which a refusal still holds everybody; 0.0 for not at all."""
+
+
+class LocalLimiter(Serializable):
+    """Keeps calls under requests and tokens per minute, for all threads and event loops of a process.
+
+    Both are taken together or not at all, from buckets that refill all the time; the first burst is
+    `burst_s` seconds' worth. Share one instance between the chat models that share a limit. A copy
+    (`deepcopy`, pickle) is built afresh from the same arguments and counts on its own; so does a
+    forked process.
+    """
+
+    requests_per_minute: float | None = None
+    """None for no limit."""
+    tokens_per_minute: float | None = None
+    """Prompt and answer together; None for no limit."""
+    max_concurrency: int | None = None
+    """Calls under way at the same time; None for any number."""
+    headroom: float = 0.0
+    """Share of both rates left unused: 0.0 none, 0.1 a tenth."""
+    burst_s: float = BURST_S
+    """What may go at once, in seconds of the rate; one request, and the largest one, always may."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    _dispatcher: Dispatcher = PrivateAttr()
+
+    def __init__(
+        self,
+        *,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        max_concurrency: int | None = None,
+        headroom: float = 0.0,
+        burst_s: float = BURST_S,
+    ) -> None:
+        """Start with full buckets.
+
+        Raises:
+            ConfigurationError: A number is zero, negative or not finite.
+        """
+        for name, value in (
+            ("requests_per_minute", requests_per_minute),
+            ("tokens_per_minute", tokens_per_minute),
+            ("max_concurrency", max_concurrency),
+            ("burst_s", burst_s),
+        ):
+            if value is not None and not _is_positive(value):
+                msg = f"{name} must be a finite number above 0 (None for no limit), not {value!r}"
+                raise ConfigurationError(msg)
+        if not 0.0 <= headroom < 1.0:
+            msg = "headroom is the share of the limit left unused: from 0.0 to below 1.0"
+            raise ConfigurationError(msg)
+        super().__init__(
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            max_concurrency=max_concurrency,
+            headroom=headroom,
+            burst_s=burst_s,
+        )
+        self._dispatcher = Dispatcher(self._turnstile)
+
+    def _turnstile(self) -> Turnstile:
+        def bucket(per_minute: float | None) -> Bucket | None:
+            if per_minute is None:
+                return None
+            return Bucket(per_minute * (1.0 - self.headroom), burst_s=self.burst_s)
+
+        return Turnstile(
+            bucket(self.requests_per_minute),
+            bucket(self.tokens_per_minute),
+            max_concurrency=self.max_concurrency,
+        )
+
+    async def reserve(self, cost: Cost, *, priority: int = 0, timeout_s: float | None = None) -> Lease:
+        """Wait for `cost` to fit; see `RateLimiter`."""
+        dispatcher = self._dispatcher
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(_resolve, woken)
+
+        ticket = dispatcher.join(cost, priority, timeout_s, wake)
+        if ticket.state == "waiting":
+            try:
+                await woken
+            except BaseException:
+                dispatcher.end(Turnstile.cancel, ticket)
+                raise
+        return _lease(dispatcher, ticket)
+
+    def reserve_sync(self, cost: Cost, *, priority: int = 0, timeout_s: float | None = None) -> Lease:
+        """Wait for `cost` to fit; see `RateLimiter`."""
+        dispatcher = self._dispatcher
+        woken = threading.Event()
+        ticket = dispatcher.join(cost, priority, timeout_s, woken.set)
+        try:
+            while ticket.state == "waiting":
+                # Ctrl-C arrives here: waiting for an event can be interrupted.
+                woken.wait()
+        except BaseException:
+            dispatcher.end(Turnstile.cancel, ticket)
+            raise
+        return _lease(dispatcher, ticket)
+
+    def statistics(self) -> LimiterStatistics:
+        """Say how things stand now."""
+        return self._dispatcher.read(_statistics)
+
+    @override
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return type(self)(**self._arguments())
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self._arguments())
+
+    def _arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+    @classmethod
+    @override
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @classmethod
+    @override
+    def get_lc_namespace(cls) -> list[str]:
+        """Name the public room, not the private module."""
+        return cls.__module__.split(".")[:2]
+
+
+@final
+class _LocalLease:
+    """A permit of a `LocalLimiter`."""
+
+    __slots__ = ("_dispatcher", "_ticket")
+
+    def __init__(self, dispatcher: Dispatcher, ticket: Ticket) -> None:
+        self._dispatcher = dispatcher
+        self._ticket = ticket
+
+    def settle(self, used_tokens: int | None = None) -> None:
+        self._dispatcher.end(Turnstile.settle, self._ticket, used_tokens)
+
+    def refused(self, retry_after_s: float) -> None:
+        self._dispatcher.end(Turnstile.refuse, self._ticket, retry_after_s)
+
+    def cancel(self) -> None:
+        self._dispatcher.end(Turnstile.cancel, self._ticket)
+
+
+def _lease(dispatcher: Dispatcher, ticket: Ticket) -> Lease:
+    if ticket.state != "granted":
+        msg = "no permit within the time the caller had; give it more, or send fewer calls at once"
+        raise LimitTimeoutError(msg)
+    return _LocalLease(dispatcher, ticket)
+
+
+def _statistics(turnstile: Turnstile, now_s: float) -> LimiterStatistics:
+    return LimiterStatistics(
+        waiting=turnstile.waiting,
+        in_flight=turnstile.in_flight,
+        granted=turnstile.granted,
+        refusals=turnstile.refusals,
+        requests_level=turnstile.requests.level(now_s) if turnstile.requests else None,
+        tokens_level=turnstile.tokens.level(now_s) if turnstile.tokens else None,
+        held_s=max(0.0, turnstile.hold_until_s - now_s),
+    )
+
+
+def _resolve(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)
+
+
+def _rebuild(cls: type[LocalLimiter], arguments: dict[str, Any]) -> LocalLimiter:
+    return cls(**arguments)
+
+
+def _is_positive(value: object) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    )
