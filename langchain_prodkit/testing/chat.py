@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import time
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_prodkit.testing.request import CHARS_PER_TOKEN, ChatRequest, parse_chat
 from langchain_prodkit.testing.run import Result
-from langchain_prodkit.testing.wire import DONE, dump, event
+from langchain_prodkit.testing.wire import DONE, dump, event, events_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from langchain_prodkit.testing.answers import Answer, ToolCall
     from langchain_prodkit.testing.faults import FaultKind
@@ -81,19 +82,31 @@ def chunks(
         yield chunk(
             index, {"role": "assistant", "content": None if answer.tool_calls else "", "refusal": None}
         )
-        for piece in pieces(answer.content or "", chunk_chars):
-            yield chunk(index, {"content": piece}, logprobs=_logprobs(piece, request.top_logprobs))
-        for piece in pieces(answer.refusal or "", chunk_chars):
-            yield chunk(index, {"refusal": piece})
+        content = pieces(answer.content or "", chunk_chars)
+        if request.top_logprobs is None:
+            yield from events_with(partial(_text_chunk, chunk, index, "content"), content)
+        else:
+            for piece in content:
+                yield chunk(index, {"content": piece}, logprobs=_logprobs(piece, request.top_logprobs))
+        refusal = pieces(answer.refusal or "", chunk_chars)
+        yield from events_with(partial(_text_chunk, chunk, index, "refusal"), refusal)
         for position, call in enumerate(answer.tool_calls):
             yield chunk(index, {"tool_calls": [{"index": position, **_call(call, arguments="")}]})
-            key, field = ("custom", "input") if call.is_custom else ("function", "arguments")
-            for piece in pieces(call.arguments, chunk_chars):
-                yield chunk(index, {"tool_calls": [{"index": position, key: {field: piece}}]})
+            arguments = pieces(call.arguments, chunk_chars)
+            yield from events_with(partial(_call_chunk, chunk, index, position, call), arguments)
         yield chunk(index, {}, answer.finish_reason)
     if request.include_usage:
         yield event({**envelope, "choices": [], "usage": usage(request, answers)})
     yield DONE
+
+
+def _text_chunk(chunk: Callable[..., bytes], index: int, key: str, piece: str) -> bytes:
+    return chunk(index, {key: piece})
+
+
+def _call_chunk(chunk: Callable[..., bytes], index: int, position: int, call: ToolCall, piece: str) -> bytes:
+    key, field = ("custom", "input") if call.is_custom else ("function", "arguments")
+    return chunk(index, {"tool_calls": [{"index": position, key: {field: piece}}]})
 
 
 def pieces(text: str, chunk_chars: int) -> Iterator[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 # Inside a string of JSON (tool arguments) letters stay letters, as the provider sends them.
@@ -24,6 +27,20 @@ def event(value: Any, *, name: str | None = None) -> bytes:
     """Frame one server-sent event; `name` adds the `event:` line of the Responses API."""
     data = b"data: " + dump(value) + b"\n\n"
     return data if name is None else b"event: " + name.encode("ascii") + b"\n" + data
+
+
+_HOLE = "\0"
+_HOLE_BYTES = dump(_HOLE)
+
+
+def events_with(make: Callable[[str], bytes], texts: Iterable[str]) -> Iterator[bytes]:
+    """Give `make(text)` for each of `texts`, encoding what does not change only once.
+
+    Nothing that came from outside may stand after the text in what `make` makes.
+    """
+    before, _, after = make(_HOLE).rpartition(_HOLE_BYTES)
+    for text in texts:
+        yield before + dump(text) + after
 
 
 DONE = b"data: [DONE]\n\n"
