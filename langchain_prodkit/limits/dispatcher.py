@@ -116,6 +116,9 @@ class Dispatcher:
                     self._changed.wait(max(0.0, next_s - now_s))
                     continue
                 self._rings_s = math.inf
-                if not self._changed.wait(_IDLE_S) and not self._endings:
+                if self._changed.wait(_IDLE_S) or self._endings:
+                    continue
+                # Somebody may have set the timer between the end of the wait and now.
+                if math.isinf(self._rings_s):
                     self._thread = None
                     return
