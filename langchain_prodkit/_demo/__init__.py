@@ -1,0 +1,1 @@
+"""`langchain-prodkit demo`: a support desk on which all five pieces can be watched at work."""

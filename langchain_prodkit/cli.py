@@ -1,0 +1,144 @@
+"""The command line: `langchain-prodkit demo | redact | scan | eval | provider`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from langchain_prodkit import __version__
+from langchain_prodkit._demo.provider import ProviderName
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="What a LangChain prototype needs to go to production.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    provider: Annotated[
+        ProviderName,
+        typer.Option(
+            help="Who answers: your own model (OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL), the small "
+            "real one on this machine, or a simulated one; auto takes your own if it is set."
+        ),
+    ] = "auto",
+    questions: Annotated[int | None, typer.Option(min=1, max=60, help="How many of the 60 to ask.")] = None,
+    store: Annotated[Path, typer.Option(help="Folder for the MLflow store.")] = Path(".prodkit"),
+) -> None:
+    """Watch all five pieces at work on a support desk; exits 1 unless each was seen to work."""
+    from langchain_prodkit._demo.show import show_demo  # noqa: PLC0415 - loads every room
+
+    if not show_demo(provider=provider, count=questions, store=store, console=Console()):
+        raise typer.Exit(1)
+
+
+Source = Annotated[
+    typer.FileText, typer.Argument(help="A text file; - or nothing for standard input.", show_default=False)
+]
+
+
+@app.command()
+def redact(
+    file: Source = sys.stdin,  # type: ignore[assignment]
+    spans: Annotated[bool, typer.Option("--spans", help="Print spans as JSON lines instead.")] = False,
+    profile: Annotated[str, typer.Option(help="Profile of the detector.")] = "balanced",
+) -> None:
+    """Replace personal data by placeholders, or say where it stands."""
+    from langchain_prodkit.privacy import PresidioDetector, PresidioRunnable  # noqa: PLC0415
+
+    detector = PresidioDetector(profile=profile)  # type: ignore[arg-type] - checked by the detector
+    text = file.read()
+    if spans:
+        for span in detector.detect([text])[0]:
+            typer.echo(
+                json.dumps(
+                    {
+                        "start": span.start,
+                        "end": span.end,
+                        "entity": span.entity,
+                        "score": round(span.score, 3),
+                    }
+                )
+            )
+    else:
+        typer.echo(PresidioRunnable(detector).invoke(text), nl=False)
+
+
+@app.command()
+def scan(
+    file: Source = sys.stdin,  # type: ignore[assignment]
+) -> None:
+    """Judge a text for prompt injection; prints the verdict as JSON and exits 1 for an attack."""
+    from langchain_prodkit.guard import InjectionGuardRunnable  # noqa: PLC0415
+
+    verdict = InjectionGuardRunnable().verdict(file.read())
+    typer.echo(
+        json.dumps(
+            {
+                "is_injection": verdict.is_injection,
+                "score": round(verdict.score, 3),
+                "reasons": [reason.code for reason in verdict.reasons],
+                "scanned_chars": verdict.scanned_chars,
+            }
+        )
+    )
+    if verdict.is_injection:
+        raise typer.Exit(1)
+
+
+@app.command("eval")
+def evaluate_file(
+    dataset: Annotated[Path, typer.Argument(help="Rows as JSON lines: input, output, contexts, expected.")],
+    log: Annotated[bool, typer.Option("--log", help="Write the result to MLflow as one run.")] = False,
+    experiment: Annotated[str | None, typer.Option(help="MLflow experiment.")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow store.")] = None,
+) -> None:
+    """Score a static data set with the local metrics and print a table."""
+    from langchain_prodkit.evaluation import EvalDataset, evaluate  # noqa: PLC0415
+
+    report = evaluate(EvalDataset.from_jsonl(dataset))
+    typer.echo(report.to_markdown())
+    if log:
+        run_id = report.log_to_mlflow(experiment=experiment, tracking_uri=tracking_uri)
+        typer.echo(f"MLflow run {run_id}")
+
+
+@app.command()
+def provider(  # noqa: PLR0917 - typer calls it by keyword
+    rpm: Annotated[float | None, typer.Option(help="Requests per minute.")] = None,
+    tpm: Annotated[float | None, typer.Option(help="Tokens per minute.")] = None,
+    fault_rate: Annotated[float, typer.Option(help="Share of requests that go wrong, 0 to 1.")] = 0.0,
+    latency: Annotated[str, typer.Option(help="Seconds, or a distribution such as lognormal:0.5.")] = "0",
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 for any free one.")] = 8080,
+    refund: Annotated[bool, typer.Option("--refund", help="Give unused max_tokens back.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the faults.")] = 0,
+) -> None:
+    """Serve the OpenAI-compatible test provider until Ctrl-C."""
+    from langchain_prodkit.testing import serve  # noqa: PLC0415
+
+    serve(port=port, rpm=rpm, tpm=tpm, fault_rate=fault_rate, latency=latency, refund=refund, seed=seed)
