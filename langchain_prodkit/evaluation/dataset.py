@@ -20,7 +20,7 @@ from langchain_prodkit.evaluation.record import EvalRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
     from langchain_core.runnables import RunnableConfig
 
 __all__ = ["EvalDataset"]
