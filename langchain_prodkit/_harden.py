@@ -56,8 +56,8 @@ def harden(
             True for its retries without limits. Only for a chat model.
         response_model: What the answer must be; the model is re-asked when it is not. A chain
             cannot be re-asked: its answer is repaired and validated once.
-        callback: True for an `MLflowEvalCallback()` that redacts with the detector of `privacy`, or
-            your own, used as it is: give it `redact=` yourself.
+        callback: True for an `MLflowEvalCallback()`, or your own. Unless it has a redactor already, it
+            gets the detector of `privacy`.
 
     Returns:
         A Runnable that takes what the prompt (or model, or chain) took and gives what it gave, or a
@@ -67,9 +67,9 @@ def harden(
         ConfigurationError: `limits` were given for something that is not a chat model.
     """
     shield = _privacy(privacy)
-    target = coerce_to_runnable(model_or_chain)
+    target: Runnable[Any, Any] = coerce_to_runnable(model_or_chain)
     is_model = isinstance(innermost(target), BaseChatModel)
-    if limits is not None and limits is not False:
+    if limits is not None:
         if not is_model:
             msg = (
                 f"limits need a chat model, not a {type(target).__qualname__}; put "
@@ -135,4 +135,6 @@ def _callback(
         from langchain_prodkit.evaluation import MLflowEvalCallback  # noqa: PLC0415 - only when asked for
 
         return MLflowEvalCallback(redact=None if shield is None else shield.detector)
+    if callback and shield is not None:
+        return callback.redact_with(shield.detector)
     return callback or None

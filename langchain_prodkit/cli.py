@@ -71,7 +71,7 @@ def redact(
     """Replace personal data by placeholders, or say where it stands."""
     from langchain_prodkit.privacy import PresidioDetector, PresidioRunnable  # noqa: PLC0415
 
-    detector = PresidioDetector(profile=profile)  # type: ignore[arg-type] - checked by the detector
+    detector = PresidioDetector(profile=profile)
     text = file.read()
     if spans:
         for span in detector.detect([text])[0]:

@@ -51,7 +51,7 @@ PROMPT = ChatPromptTemplate.from_messages(
         (
             "system",
             (
-                "You read messages to the support desk of a shop for household machines and fill in a ticket. "
+                "You read messages to the support desk of a shop for household goods and fill in a ticket. "
                 f"The summary has at most {MAX_WORDS} words."
             ),
         ),

@@ -124,12 +124,15 @@ _BOTH_COMMANDS = (
 def _simulated() -> Iterator[Provider]:
     from langchain_prodkit.testing import ProviderServer  # noqa: PLC0415 - only when asked for
 
-    rates = {"requests_per_minute": 300, "tokens_per_minute": 120_000}
-    with ProviderServer(**rates, latency_s=0.15, script=_clerk) as server:
+    rpm, tpm = 300, 120_000
+    with ProviderServer(
+        requests_per_minute=rpm, tokens_per_minute=tpm, latency_s=0.15, script=_clerk
+    ) as server:
         yield Provider(
             title="A simulated provider on 127.0.0.1 (canned answers over real HTTP, real limits)",
             model=_chat(model="gpt-4o-mini", api_key="none", base_url=server.base_url),
-            **rates,
+            requests_per_minute=rpm,
+            tokens_per_minute=tpm,
             max_concurrency=16,
             questions=60,
             max_question_chars=20_000,

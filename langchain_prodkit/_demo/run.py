@@ -50,14 +50,15 @@ async def ask(
 ) -> tuple[list[Row], MLflowEvalCallback]:
     """Send every question through the chain and give a row for each, in order."""
     privacy = PresidioRunnable()
-    wire = Wire(provider.model)
+    wire = Wire(model=provider.model)
     limited = RateLimitedAsyncChat(
         wire,
         requests_per_minute=provider.requests_per_minute,
         tokens_per_minute=provider.tokens_per_minute,
     )
     safe = privacy.protect(limited)
-    chain = InjectionGuardRunnable() | PROMPT | InstructorParser(Ticket, llm=safe, mode="json_schema")
+    parser = InstructorParser(Ticket, llm=safe, mode="json_schema")
+    chain: Runnable[Any, Ticket] = InjectionGuardRunnable() | PROMPT | parser
     record = MLflowEvalCallback(experiment=EXPERIMENT, tracking_uri=store_uri(store), redact=privacy.detector)
     rows = [Row(question) for question in questions]
     turns = asyncio.Semaphore(provider.max_concurrency)
