@@ -1,0 +1,1 @@
+"""The loopback provider, piece by piece."""
