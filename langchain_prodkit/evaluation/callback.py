@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -15,12 +13,13 @@ from typing_extensions import override
 
 from langchain_prodkit._events import REASKED, WAITED
 from langchain_prodkit.errors import ConfigurationError
+from langchain_prodkit.evaluation.pending import PendingRecords
 from langchain_prodkit.evaluation.plain import plain, text_of
-from langchain_prodkit.evaluation.redaction import Redactor, redacted, redactor
+from langchain_prodkit.evaluation.redaction import Redactor
 from langchain_prodkit.evaluation.tree import RunTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from langchain_core.documents import Document
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from langchain_prodkit.evaluation.record import EvalRecord
 
 __all__ = ["CallbackStatistics", "MLflowEvalCallback"]
-
-_logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +111,11 @@ class MLflowEvalCallback(BaseCallbackHandler):
         self._experiment = experiment
         self._tracking_uri = tracking_uri
         self._sample_rate = sample_rate
-        self._redact = redact
-        self._rewrite = None if redact is None else redactor(redact)
-        self._max_pending = max_pending
-        self._max_open = max_open
         self._include_tools = include_tools
         self._tree = RunTree(max_open=max_open)
-        self._raw: deque[EvalRecord] = deque()
-        self._ready: list[EvalRecord] = []
-        # Callbacks take `_lock` for a moment; `_handover` is held while texts are redacted.
+        self._pending = PendingRecords(max_pending=max_pending, redact=redact)
         self._lock = threading.Lock()
-        self._handover = threading.Lock()
-        self._recorded = 0
-        self._dropped = 0
-        self._errors = 0
         self._is_closed = False
-        self._has_warned = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.statistics()})"
@@ -146,9 +132,9 @@ class MLflowEvalCallback(BaseCallbackHandler):
                 "experiment": self._experiment,
                 "tracking_uri": self._tracking_uri,
                 "sample_rate": self._sample_rate,
-                "redact": self._redact,
-                "max_pending": self._max_pending,
-                "max_open": self._max_open,
+                "redact": self._pending.redact,
+                "max_pending": self._pending.max_pending,
+                "max_open": self._tree.max_open,
                 "include_tools": self._include_tools,
             },
         )
@@ -169,7 +155,7 @@ class MLflowEvalCallback(BaseCallbackHandler):
     @property
     def redacts(self) -> bool:
         """Whether a redactor stands between memory and every store."""
-        return self._rewrite is not None
+        return self._pending.redact is not None
 
     def redact_with(self, redact: Redactor) -> Self:
         """Use `redact` from now on, for the records already held too, unless one was given before.
@@ -177,51 +163,30 @@ class MLflowEvalCallback(BaseCallbackHandler):
         Raises:
             ConfigurationError: `redact` is neither a callable nor has `.detect(texts)`.
         """
-        with self._handover:
-            if self._rewrite is None:
-                rewrite = redactor(redact)
-                with self._lock:
-                    self._redact = redact
-                    self._rewrite = rewrite
-                    self._raw.extendleft(reversed(self._ready))
-                    self._ready.clear()
+        self._pending.redact_with(redact)
         return self
 
     @property
     def records(self) -> tuple[EvalRecord, ...]:
         """The records held, redacted, in the order in which their runs ended."""
-        self.flush()
-        with self._lock:
-            return tuple(self._ready)
+        return self._pending.ready()
 
     def statistics(self) -> CallbackStatistics:
         """Count what became of the runs so far."""
-        with self._lock:
-            tree = self._tree
-            return CallbackStatistics(
-                seen=tree.seen,
-                sampled=tree.sampled,
-                recorded=self._recorded,
-                held=len(self._raw) + len(self._ready),
-                dropped=self._dropped + tree.given_up,
-                open=tree.open,
-                errors=self._errors,
-            )
+        tree, pending = self._tree, self._pending
+        return CallbackStatistics(
+            seen=tree.seen,
+            sampled=tree.sampled,
+            recorded=pending.recorded,
+            held=len(pending),
+            dropped=pending.dropped + tree.given_up,
+            open=tree.open,
+            errors=pending.errors,
+        )
 
     def flush(self) -> None:
         """Redact what was recorded since the last time, in the caller's thread."""
-        with self._handover:
-            while self._raw:
-                raw = self._raw[0]
-                ready = self._redacted(raw)
-                with self._lock:
-                    self._raw.popleft()
-                    if ready is not None:
-                        self._ready.append(ready)
-                    else:
-                        self._recorded -= 1
-                        self._errors -= raw.error is not None
-                        self._dropped += 1
+        self._pending.ready()
 
     def dataset(self, *, clear: bool = False) -> EvalDataset:
         """Give the records held as a data set; with `clear`, hand them over and hold them no longer."""
@@ -230,7 +195,7 @@ class MLflowEvalCallback(BaseCallbackHandler):
 
         records = self.records
         if clear:
-            self._forget(records)
+            self._pending.forget(records)
         return EvalDataset(records)
 
     def log(
@@ -256,27 +221,13 @@ class MLflowEvalCallback(BaseCallbackHandler):
             experiment=self._experiment, tracking_uri=self._tracking_uri, run_name=run_name
         )
         if clear:
-            self._forget(dataset.rows)
+            self._pending.forget(dataset.rows)
         return run_id
 
     def close(self) -> None:
         """Start no new records, and redact those held; runs going on are recorded when they end."""
         self._is_closed = True
         self.flush()
-
-    def _redacted(self, record: EvalRecord) -> EvalRecord | None:
-        if self._rewrite is None:
-            return record
-        try:
-            return redacted(record, self._rewrite)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the text must not leave
-            _logger.warning("a record was dropped: its redaction failed (%s)", type(error).__name__)
-            return None
-
-    def _forget(self, records: Iterable[EvalRecord]) -> None:
-        gone = {record.id for record in records}
-        with self._lock:
-            self._ready = [record for record in self._ready if record.id not in gone]
 
     # -- what LangChain tells -----------------------------------------------------------------------
 
@@ -305,21 +256,7 @@ class MLflowEvalCallback(BaseCallbackHandler):
             root = self._tree.end(run_id)
         if root is None:
             return
-        record = root.record(output, error, value)
-        with self._lock:
-            if len(self._raw) + len(self._ready) < self._max_pending:
-                self._raw.append(record)
-                self._recorded += 1
-                self._errors += error is not None
-                return
-            self._dropped += 1
-            is_first, self._has_warned = not self._has_warned, True
-        if is_first:
-            _logger.warning(
-                "%d records are held and no more are kept; hand them over with log(clear=True) or "
-                "dataset(clear=True), raise max_pending, or lower sample_rate",
-                self._max_pending,
-            )
+        self._pending.add(root.record(output, error, value))
 
     @override
     def on_chain_start(

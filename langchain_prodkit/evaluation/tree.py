@@ -102,7 +102,7 @@ class RunTree:
         self.given_up = 0
         self.open = 0
         """Sampled roots that are going on."""
-        self._max_open = max_open
+        self.max_open = max_open
         self._root_of: dict[UUID, OpenRoot] = {}
         self._roots: OrderedDict[UUID, OpenRoot] = OrderedDict()
 
@@ -128,7 +128,7 @@ class RunTree:
         self.open += is_sampled
         root = OpenRoot(run_id, is_sampled=is_sampled)
         self._root_of[run_id] = self._roots[run_id] = root
-        if len(self._roots) > self._max_open:
+        if len(self._roots) > self.max_open:
             _, oldest = self._roots.popitem(last=False)
             for run in oldest.runs:
                 self._root_of.pop(run, None)
