@@ -20,7 +20,7 @@ def _request(**settings: Any) -> ChatRequest:
 
 
 @given(st.text(max_size=60), st.integers(1, 20), st.text(max_size=20))
-def test_no_answer_is_longer_than_max_tokens(content: str, limit: int, arguments: str):
+def test_no_answer_is_longer_than_max_tokens(content: str, limit: int, arguments: str) -> None:
     """Content and calls together stay within the limit, and say when they were cut."""
     answer = Answer(content=content, tool_calls=(ToolCall("t", arguments, "call_1"),))
     bounded = answer.bounded(_request(max_tokens=limit))
@@ -32,7 +32,7 @@ def test_no_answer_is_longer_than_max_tokens(content: str, limit: int, arguments
     st.text(alphabet="abc", max_size=40),
     st.lists(st.text(alphabet="abc", min_size=1, max_size=3), max_size=3),
 )
-def test_no_stop_sequence_is_left_in_an_answer(content: str, stop: list[str]):
+def test_no_stop_sequence_is_left_in_an_answer(content: str, stop: list[str]) -> None:
     """The answer ends before the first stop sequence, wherever it stands."""
     bounded = Answer(content=content).bounded(_request(stop=stop))
     assert bounded.content is not None
@@ -41,20 +41,20 @@ def test_no_stop_sequence_is_left_in_an_answer(content: str, stop: list[str]):
 
 
 @given(st.text(max_size=100), st.integers(1, 9))
-def test_pieces_join_to_the_whole(text: str, size: int):
+def test_pieces_join_to_the_whole(text: str, size: int) -> None:
     """Streaming loses nothing and adds nothing."""
     cut = list(pieces(text, size))
     assert "".join(cut) == text
     assert all(cut)
 
 
-def test_a_megabyte_makes_a_few_thousand_pieces():
+def test_a_megabyte_makes_a_few_thousand_pieces() -> None:
     """Long answers come in larger chunks."""
     assert len(list(pieces("x" * 1_000_000, 4))) <= 2001
 
 
 @given(st.lists(st.text(max_size=8)), st.text(max_size=8))
-def test_events_made_at_once_equal_events_made_one_by_one(texts: list[str], model: str):
+def test_events_made_at_once_equal_events_made_one_by_one(texts: list[str], model: str) -> None:
     """The fast way of writing chunks gives the same bytes, whatever stands in them."""
 
     def make(text: str) -> bytes:
@@ -64,19 +64,19 @@ def test_events_made_at_once_equal_events_made_one_by_one(texts: list[str], mode
 
 
 @given(st.text(max_size=30), st.integers(0, 5))
-def test_logprobs_cover_the_text_exactly(text: str, alternatives: int):
+def test_logprobs_cover_the_text_exactly(text: str, alternatives: int) -> None:
     """Tokens join to the text, each with a probability and the asked number of alternatives."""
     tokens = token_logprobs(text, alternatives)
     assert "".join(token["token"] for token in tokens) == text
     assert all(token["logprob"] < 0 and len(token["top_logprobs"]) == alternatives for token in tokens)
 
 
-def test_lone_surrogates_travel_as_escapes():
+def test_lone_surrogates_travel_as_escapes() -> None:
     """Half a character is JSON all the same."""
     assert json.loads(dump({"text": "\ud83d"})) == {"text": "\ud83d"}
 
 
-def test_text_is_read_from_any_kind_of_content():
+def test_text_is_read_from_any_kind_of_content() -> None:
     """Strings, parts of both APIs, refusals, and nothing at all."""
     parts = [
         {"type": "text", "text": "a"},
@@ -108,7 +108,7 @@ def test_text_is_read_from_any_kind_of_content():
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
     ],
 )
-def test_a_wrong_parameter_is_named_and_its_value_is_not(change: dict[str, Any], param: str):
+def test_a_wrong_parameter_is_named_and_its_value_is_not(change: dict[str, Any], param: str) -> None:
     """A 400 says which parameter, and repeats nothing the caller sent."""
     with pytest.raises(ProviderError) as caught:
         _request(**change)

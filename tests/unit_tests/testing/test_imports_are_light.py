@@ -10,7 +10,7 @@ import langchain_prodkit.testing
 HEAVY = ("starlette", "uvicorn", "uvloop", "httptools", "langchain_core", "pydantic", "openai")
 
 
-def test_the_plugin_loads_nothing_until_a_fixture_is_used():
+def test_the_plugin_loads_nothing_until_a_fixture_is_used() -> None:
     """Importing the plugin brings none of the libraries that the server needs."""
     code = (
         "import sys, langchain_prodkit.testing.pytest_plugin\n"
@@ -20,7 +20,7 @@ def test_the_plugin_loads_nothing_until_a_fixture_is_used():
     assert result.stdout.strip() == "[]"
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_is_there() -> None:
     """`__all__`, `dir` and the names agree."""
     for name in langchain_prodkit.testing.__all__:
         assert getattr(langchain_prodkit.testing, name) is not None

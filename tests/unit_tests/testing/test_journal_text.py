@@ -29,12 +29,12 @@ def _wrapped(value: Any, needle: str, depth: int) -> Any:
 
 
 @given(JSON, st.text(min_size=1, max_size=10), st.integers(0, 3))
-def test_a_name_is_found_at_any_depth_and_in_any_escape(value: Any, needle: str, depth: int):
+def test_a_name_is_found_at_any_depth_and_in_any_escape(value: Any, needle: str, depth: int) -> None:
     """Escaped letters in nested JSON text are read as what they mean."""
     assert any(needle in text for text in texts(_wrapped(value, needle, depth)))
 
 
-def test_deep_nesting_is_walked_without_recursion():
+def test_deep_nesting_is_walked_without_recursion() -> None:
     """Ten thousand levels are no problem."""
     value: Any = "needle"
     for _ in range(10_000):
@@ -42,7 +42,7 @@ def test_deep_nesting_is_walked_without_recursion():
     assert list(texts(value)) == ["needle"]
 
 
-def test_credentials_are_left_out():
+def test_credentials_are_left_out() -> None:
     """Keys and cookies never stand in the journal."""
     raw = [
         (b"authorization", b"Bearer s3cret"),
@@ -53,7 +53,7 @@ def test_credentials_are_left_out():
     assert visible_headers(raw) == {"host": "h"}
 
 
-def test_only_the_newest_are_kept_when_limited():
+def test_only_the_newest_are_kept_when_limited() -> None:
     """A limit drops the oldest; a dropped entry can no longer be amended."""
     journal = Journal(limit=2)
     entry = Entry(t=0.0, method="POST", path="/", headers={}, body=None)

@@ -16,7 +16,7 @@ STEPS = st.lists(st.tuples(st.floats(0, 5), st.integers(1, 60)), min_size=1, max
 @given(STEPS, st.integers(1, 600), st.floats(0.1, 60))
 def test_no_window_ever_exceeds_rate_times_window_plus_burst(
     steps: list[tuple[float, int]], per_minute: int, burst_s: float
-):
+) -> None:
     """In every stretch of time, what was admitted fits the rate and one full bucket."""
     bucket = Bucket(per_minute, burst_s=burst_s)
     limits = Limits(None, bucket)
@@ -33,7 +33,7 @@ def test_no_window_ever_exceeds_rate_times_window_plus_burst(
 
 
 @given(STEPS, st.integers(1, 600), st.integers(1, 6000))
-def test_waiting_as_told_is_enough(steps: list[tuple[float, int]], rpm: int, tpm: int):
+def test_waiting_as_told_is_enough(steps: list[tuple[float, int]], rpm: int, tpm: int) -> None:
     """A refused request fits once its `retry_after_s` is over, if nobody else comes in between."""
     limits = Limits(Bucket(rpm, burst_s=5), Bucket(tpm, burst_s=5))
     now = 0.0
@@ -46,7 +46,7 @@ def test_waiting_as_told_is_enough(steps: list[tuple[float, int]], rpm: int, tpm
 
 
 @given(STEPS)
-def test_both_buckets_are_charged_or_neither(steps: list[tuple[float, int]]):
+def test_both_buckets_are_charged_or_neither(steps: list[tuple[float, int]]) -> None:
     """A refusal by one limit leaves the other as it was."""
     limits = Limits(Bucket(60, burst_s=3), Bucket(1200, burst_s=3))
     assert limits.requests
@@ -61,7 +61,7 @@ def test_both_buckets_are_charged_or_neither(steps: list[tuple[float, int]]):
         assert after == pytest.approx((before[0] - charged[0], before[1] - charged[1]))
 
 
-def test_a_refund_never_overfills():
+def test_a_refund_never_overfills() -> None:
     """Tokens given back raise the level up to the capacity and no further."""
     limits = Limits(None, Bucket(600, burst_s=10))
     assert limits.tokens
@@ -72,17 +72,17 @@ def test_a_refund_never_overfills():
     assert limits.tokens.level(0.0) == 100
 
 
-def test_what_never_fits_is_told_apart():
+def test_what_never_fits_is_told_apart() -> None:
     """More than a full bucket waits for ever."""
     assert Limits(None, Bucket(600, burst_s=1)).admit(11, 0.0).retry_after_s == math.inf
 
 
-def test_a_bucket_can_start_empty():
+def test_a_bucket_can_start_empty() -> None:
     """`fill=0.0` makes the first request wait."""
     assert Limits(Bucket(60, fill=0.0), None).admit(0, 5.0).retry_after_s == pytest.approx(1.0)
 
 
-def test_refusals_can_cost_a_request():
+def test_refusals_can_cost_a_request() -> None:
     """With `charge_refusals` a refused request is taken off the request limit, too."""
     limits = Limits(Bucket(60, burst_s=5), Bucket(60, burst_s=5), charge_refusals=True)
     limits.admit(5, 0.0)
@@ -91,7 +91,7 @@ def test_refusals_can_cost_a_request():
     assert limits.requests.level(0.0) == 3
 
 
-def test_headers_name_limit_remaining_and_reset_of_both():
+def test_headers_name_limit_remaining_and_reset_of_both() -> None:
     """All six headers, in the provider's units."""
     limits = Limits(Bucket(500), Bucket(30_000))
     limits.admit(1500, 0.0)
@@ -109,12 +109,12 @@ def test_headers_name_limit_remaining_and_reset_of_both():
     ("seconds", "text"),
     [(0, "0ms"), (0.0121, "13ms"), (1, "1s"), (7.66, "7.66s"), (360, "6m0s"), (3723.5, "1h2m3.5s")],
 )
-def test_durations_read_as_the_provider_writes_them(seconds: float, text: str):
+def test_durations_read_as_the_provider_writes_them(seconds: float, text: str) -> None:
     """Milliseconds below a second, then seconds, minutes, hours."""
     assert duration(seconds) == text
 
 
-def test_retry_headers_never_round_down():
+def test_retry_headers_never_round_down() -> None:
     """Coming back at the told second is never too early."""
     assert retry_headers(0.2001) == [(b"retry-after", b"1"), (b"retry-after-ms", b"201")]
     assert retry_headers(2.0) == [(b"retry-after", b"2"), (b"retry-after-ms", b"2000")]

@@ -115,25 +115,31 @@ def _bounded_strings(draw: st.DrawFn) -> Any:
     return Annotated[str, Field(min_length=low, max_length=high)]
 
 
+def _of(generic: Any, *kinds: Any) -> Any:
+    """Write `generic[kinds]` at run time."""
+    return generic[kinds if len(kinds) > 1 else kinds[0]]
+
+
+def _model(kinds: list[Any], *, optional: bool) -> Any:
+    fields: dict[str, Any] = {f"f{i}": (k, None) if optional else (k, ...) for i, k in enumerate(kinds)}
+    return create_model("Inner", **fields)
+
+
 def _containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     sizes = st.integers(0, 4)
     hashable = st.sampled_from([str, int, Priority, Annotated[int, Field(ge=0, le=20)]])
+    lists = inner.map(lambda kind: _of(list, kind))
+    sets = hashable.map(lambda kind: _of(set, kind))
+    dicts = inner.map(lambda kind: _of(dict, str, kind))
     return st.one_of(
-        st.builds(lambda kind, n: Annotated[list[kind], Field(min_length=n, max_length=n + 1)], inner, sizes),
-        st.builds(
-            lambda kind, n: Annotated[set[kind], Field(min_length=min(n, 2))],
-            hashable,
-            sizes,
-        ),
-        st.builds(lambda kind: dict[str, kind], inner),
-        st.builds(lambda kind: dict[Priority, kind], inner),
-        st.builds(lambda kind, n: Annotated[dict[str, kind], Field(min_length=n)], inner, sizes),
-        st.builds(lambda one, two: tuple[one, two], inner, inner),
+        st.builds(lambda kind, n: _of(Annotated, kind, Field(min_length=n, max_length=n + 1)), lists, sizes),
+        st.builds(lambda kind, n: _of(Annotated, kind, Field(min_length=min(n, 2))), sets, sizes),
+        st.builds(lambda kind, n: _of(Annotated, kind, Field(min_length=n)), dicts, sizes),
+        inner.map(lambda kind: _of(dict, Priority, kind)),
+        st.builds(lambda one, two: _of(tuple, one, two), inner, inner),
         st.builds(lambda one, two: one | two, hashable, st.sampled_from([None, float, bool, date])),
         st.builds(
-            lambda kinds, optional: create_model(
-                "Inner", **{f"f{i}": (k, None) if optional else (k, ...) for i, k in enumerate(kinds)}
-            ),
+            lambda kinds, optional: _model(kinds, optional=optional),
             st.lists(inner, min_size=1, max_size=4),
             st.booleans(),
         ),
@@ -147,7 +153,7 @@ PROMPTS = st.one_of(st.just(""), st.text(max_size=80), st.just("Say 'one', \"two
 
 
 @given(TYPES, PROMPTS)
-def test_a_filled_value_validates_against_the_model_it_was_made_for(kind: Any, prompt: str):
+def test_a_filled_value_validates_against_the_model_it_was_made_for(kind: Any, prompt: str) -> None:
     """Whatever Pydantic can describe, and whatever the prompt says, the filled value is accepted."""
     adapter = TypeAdapter[Any](kind)
     value = fill_schema(adapter.json_schema(), prompt)
@@ -155,7 +161,7 @@ def test_a_filled_value_validates_against_the_model_it_was_made_for(kind: Any, p
 
 
 @given(TYPES)
-def test_the_same_schema_and_prompt_give_the_same_value(kind: Any):
+def test_the_same_schema_and_prompt_give_the_same_value(kind: Any) -> None:
     """Answers do not change between runs."""
     schema = TypeAdapter[Any](kind).json_schema()
     assert fill_schema(schema, "one 'two' 3") == fill_schema(schema, "one 'two' 3")
@@ -188,7 +194,7 @@ def test_the_same_schema_and_prompt_give_the_same_value(kind: Any):
         max_leaves=12,
     )
 )
-def test_a_schema_that_makes_no_sense_ends(schema: Any):
+def test_a_schema_that_makes_no_sense_ends(schema: Any) -> None:
     """Nonsense gives a value or an ordinary exception, never an endless run."""
     with contextlib.suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         fill_schema({"properties": {"a": schema}, "$defs": {"x": schema}})
@@ -205,12 +211,12 @@ def test_a_schema_that_makes_no_sense_ends(schema: Any):
         {"allOf": [{"$ref": "#"}]},
     ],
 )
-def test_a_type_that_can_never_end_is_cut_off(schema: dict[str, Any]):
+def test_a_type_that_can_never_end_is_cut_off(schema: dict[str, Any]) -> None:
     """A model that requires itself for ever is answered in bounded time and size."""
     assert len(json.dumps(fill_schema(schema))) < 200_000
 
 
-def test_words_and_numbers_of_the_prompt_are_used():
+def test_words_and_numbers_of_the_prompt_are_used() -> None:
     """Quoted words fill strings, numbers fill numbers where they fit, enums follow the prompt."""
 
     class Order(BaseModel):
@@ -243,6 +249,6 @@ def test_words_and_numbers_of_the_prompt_are_used():
         ),
     ],
 )
-def test_each_keyword_is_obeyed(schema: dict[str, Any], expected: Any):
+def test_each_keyword_is_obeyed(schema: dict[str, Any], expected: Any) -> None:
     """The plainest value that fits, for each keyword on its own."""
     assert fill_schema(schema) == expected
