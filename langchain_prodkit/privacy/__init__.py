@@ -1,0 +1,49 @@
+"""Personal data that never reaches the model and comes back to its owner.
+
+`PresidioRunnable` hides personal data behind placeholders; `.protect(model)` gives a chat model to
+which only placeholders pass, and `.restore()` puts the values back into an answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_prodkit._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from langchain_prodkit.privacy.detector import PresidioDetector
+    from langchain_prodkit.privacy.protect import ProtectedChain, ProtectedChatModel
+    from langchain_prodkit.privacy.restore import PresidioRestorer
+    from langchain_prodkit.privacy.runnable import PresidioRunnable
+    from langchain_prodkit.privacy.span import Detector, Span
+    from langchain_prodkit.privacy.vault import MemoryVault, Scope, Vault
+
+__all__ = [
+    "Detector",
+    "MemoryVault",
+    "PresidioDetector",
+    "PresidioRestorer",
+    "PresidioRunnable",
+    "ProtectedChain",
+    "ProtectedChatModel",
+    "Scope",
+    "Span",
+    "Vault",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    globals(),
+    {
+        "Detector": "span",
+        "MemoryVault": "vault",
+        "PresidioDetector": "detector",
+        "PresidioRestorer": "restore",
+        "PresidioRunnable": "runnable",
+        "ProtectedChain": "protect",
+        "ProtectedChatModel": "protect",
+        "Scope": "vault",
+        "Span": "span",
+        "Vault": "vault",
+    },
+)

@@ -1,0 +1,65 @@
+"""Presidio recognizers: our own for what Presidio misses, and a choice of Presidio's.
+
+Imported late: this package needs presidio-analyzer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from presidio_analyzer import predefined_recognizers
+
+from langchain_prodkit.privacy.recognizers.address import StreetAddressRecognizer
+from langchain_prodkit.privacy.recognizers.card import CardRecognizer
+from langchain_prodkit.privacy.recognizers.mail import MailRecognizer
+from langchain_prodkit.privacy.recognizers.phone import PhoneRecognizer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+__all__ = [
+    "CardRecognizer",
+    "MailRecognizer",
+    "PhoneRecognizer",
+    "StreetAddressRecognizer",
+    "pattern_recognizers",
+]
+
+_OWN = {
+    "EMAIL_ADDRESS": MailRecognizer,
+    "CREDIT_CARD": CardRecognizer,
+    "STREET_ADDRESS": StreetAddressRecognizer,
+}
+_PRESIDIO = {
+    "IBAN_CODE": "IbanRecognizer",
+    "US_SSN": "UsSsnRecognizer",
+    "US_ITIN": "UsItinRecognizer",
+    "US_PASSPORT": "UsPassportRecognizer",
+    "US_DRIVER_LICENSE": "UsLicenseRecognizer",
+    "US_BANK_NUMBER": "UsBankRecognizer",
+    "UK_NHS": "NhsRecognizer",
+    "UK_NINO": "UkNinoRecognizer",
+    "IP_ADDRESS": "IpRecognizer",
+    "MAC_ADDRESS": "MacAddressRecognizer",
+    "CRYPTO": "CryptoRecognizer",
+    "URL": "UrlRecognizer",
+    "KR_RRN": "KrRrnRecognizer",
+    "KR_FRN": "KrFrnRecognizer",
+    "KR_BRN": "KrBrnRecognizer",
+    "KR_PASSPORT": "KrPassportRecognizer",
+    "KR_DRIVER_LICENSE": "KrDriverLicenseRecognizer",
+}
+
+
+def pattern_recognizers(*, language: str, entities: Collection[str], regions: Sequence[str]) -> list[Any]:
+    """Build one recognizer for each of `entities` that a pattern can find."""
+    made: list[Any] = []
+    for entity in entities:
+        if entity == "PHONE_NUMBER":
+            made.append(PhoneRecognizer(supported_language=language, regions=regions))
+        elif entity in _OWN:
+            made.append(_OWN[entity](supported_language=language))
+        elif entity in _PRESIDIO:
+            make = getattr(predefined_recognizers, _PRESIDIO[entity])
+            made.append(make(supported_language=language))
+    return made
