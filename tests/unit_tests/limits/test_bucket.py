@@ -27,6 +27,7 @@ class Run:
     """When, requests, tokens: what was granted (positive) and given back (negative)."""
 
     def look(self) -> None:
+        """Let through whose turn it is."""
         for ticket in self.turnstile.advance(self.now_s):
             if ticket.state == "granted":
                 self.granted.append(ticket)
@@ -47,6 +48,7 @@ class Run:
         self.look()
 
     def open_tickets(self) -> list[Ticket]:
+        """Give the calls under way."""
         return [ticket for ticket in self.granted if ticket.state == "granted"]
 
 
@@ -90,7 +92,7 @@ def play(steps: list[tuple[str, float, int]], max_concurrency: int | None = None
 
 
 @given(STEPS)
-def test_no_window_of_any_length_holds_more_than_rate_and_burst(steps: list[tuple[str, float, int]]):
+def test_no_window_of_any_length_holds_more_than_rate_and_burst(steps: list[tuple[str, float, int]]) -> None:
     """From any moment to any later one, at most rate x time + max(burst, largest request) is taken."""
     run = play(steps)
     run.wait(30.0)
@@ -112,7 +114,7 @@ def test_no_window_of_any_length_holds_more_than_rate_and_burst(steps: list[tupl
 @given(STEPS, st.sampled_from([None, 1, 3]))
 def test_nobody_waits_for_ever_and_no_permit_is_lost(
     steps: list[tuple[str, float, int]], max_concurrency: int | None
-):
+) -> None:
     """Whatever happened, everybody gets a turn, and the buckets are full again afterwards."""
     run = play(steps, max_concurrency)
     turnstile = run.turnstile
@@ -130,7 +132,7 @@ def test_nobody_waits_for_ever_and_no_permit_is_lost(
 
 
 @given(STEPS)
-def test_turns_are_taken_in_order_within_a_priority(steps: list[tuple[str, float, int]]):
+def test_turns_are_taken_in_order_within_a_priority(steps: list[tuple[str, float, int]]) -> None:
     """Nobody overtakes, however small: a large request cannot starve."""
     run = play(steps)
     run.wait(3_000.0)
@@ -139,7 +141,7 @@ def test_turns_are_taken_in_order_within_a_priority(steps: list[tuple[str, float
         assert [ticket for ticket in run.granted if ticket.priority == priority] == expected
 
 
-def test_requests_and_tokens_are_taken_together_or_not_at_all():
+def test_requests_and_tokens_are_taken_together_or_not_at_all() -> None:
     """A request that waits for tokens holds no request permit meanwhile."""
     turnstile = Turnstile(Bucket(600), Bucket(600))
     turnstile.join(Cost(tokens=9), 0.0)
@@ -151,7 +153,7 @@ def test_requests_and_tokens_are_taken_together_or_not_at_all():
     assert turnstile.next_s(0.0) == pytest.approx(0.5)
 
 
-def test_a_request_larger_than_a_minute_fails_at_once():
+def test_a_request_larger_than_a_minute_fails_at_once() -> None:
     """What can never fit is told at once, with both numbers."""
     turnstile = Turnstile(None, Bucket(1_000))
     with pytest.raises(RequestTooLargeError) as caught:
@@ -160,7 +162,7 @@ def test_a_request_larger_than_a_minute_fails_at_once():
     assert turnstile.waiting == 0
 
 
-def test_a_request_larger_than_the_burst_is_saved_up_for():
+def test_a_request_larger_than_the_burst_is_saved_up_for() -> None:
     """Ten seconds' worth of tokens goes after the nine seconds that are missing."""
     turnstile = Turnstile(None, Bucket(600, burst_s=1.0))
     turnstile.join(Cost(tokens=100), 0.0)
@@ -169,7 +171,7 @@ def test_a_request_larger_than_the_burst_is_saved_up_for():
     assert len(turnstile.advance(9.0)) == 1
 
 
-def test_a_cancelled_large_request_leaves_no_savings():
+def test_a_cancelled_large_request_leaves_no_savings() -> None:
     """The burst is what it was, although somebody had saved for more."""
     turnstile = Turnstile(None, Bucket(600, burst_s=1.0))
     large = turnstile.join(Cost(tokens=500), 0.0)
@@ -179,7 +181,7 @@ def test_a_cancelled_large_request_leaves_no_savings():
     assert turnstile.tokens.level(30.0) == 10.0
 
 
-def test_unused_tokens_come_back_and_overused_ones_are_owed():
+def test_unused_tokens_come_back_and_overused_ones_are_owed() -> None:
     """Settling corrects the level in both directions."""
     turnstile = Turnstile(None, Bucket(6_000, burst_s=1.0))
     first, second = (turnstile.join(Cost(tokens=50), 0.0) for _ in range(2))
@@ -191,7 +193,7 @@ def test_unused_tokens_come_back_and_overused_ones_are_owed():
     assert turnstile.tokens.level(0.0) == -170.0
 
 
-def test_a_permit_is_given_back_once():
+def test_a_permit_is_given_back_once() -> None:
     """A second ending of the same call changes nothing."""
     turnstile = Turnstile(Bucket(600), Bucket(6_000))
     ticket = turnstile.join(Cost(tokens=50), 0.0)
@@ -204,7 +206,7 @@ def test_a_permit_is_given_back_once():
     assert (turnstile.in_flight, turnstile.refusals) == (0, 0)
 
 
-def test_a_refusal_holds_everybody_and_lets_them_go_one_by_one():
+def test_a_refusal_holds_everybody_and_lets_them_go_one_by_one() -> None:
     """After the provider's pause one call goes, and the others follow at the rate, not as a herd."""
     run = Run(Turnstile(Bucket(600), None), now_s=0.0)
     tickets = [run.turnstile.join(Cost(), 0.0) for _ in range(12)]
@@ -219,7 +221,7 @@ def test_a_refusal_holds_everybody_and_lets_them_go_one_by_one():
     assert len(run.granted) == 11
 
 
-def test_after_a_refusal_nothing_is_given_back_for_a_while():
+def test_after_a_refusal_nothing_is_given_back_for_a_while() -> None:
     """A provider that refuses may not give back unused tokens; then counting on them draws more."""
     turnstile = Turnstile(None, Bucket(6_000, burst_s=1.0))
     tickets = [turnstile.join(Cost(tokens=30), 0.0) for _ in range(3)]
@@ -236,7 +238,7 @@ def test_after_a_refusal_nothing_is_given_back_for_a_while():
     assert turnstile.tokens.level(61.0) == 40.0
 
 
-def test_higher_priorities_go_first():
+def test_higher_priorities_go_first() -> None:
     """Among those who wait, not the first to come but the most urgent is next."""
     run = Run(Turnstile(Bucket(60), None), now_s=0.0)
     late = [run.turnstile.join(Cost(), 0.0, priority=priority) for priority in (0, 2, 1)]
@@ -244,7 +246,7 @@ def test_higher_priorities_go_first():
     assert run.granted == [late[1], late[2], late[0]]
 
 
-def test_a_deadline_ends_the_wait_and_only_that_one():
+def test_a_deadline_ends_the_wait_and_only_that_one() -> None:
     """Who cannot wait any longer leaves the line; the next one moves up."""
     turnstile = Turnstile(Bucket(60), None)
     turnstile.join(Cost(), 0.0)
@@ -257,7 +259,7 @@ def test_a_deadline_ends_the_wait_and_only_that_one():
     assert turnstile.advance(1.0) == [patient]
 
 
-def test_cancelled_deadlines_are_forgotten():
+def test_cancelled_deadlines_are_forgotten() -> None:
     """Ten thousand cancelled waiters with far deadlines leave nothing behind."""
     turnstile = Turnstile(Bucket(1), None)
     turnstile.join(Cost(), 0.0)
