@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from langchain_prodkit.parse.shape import Rules, Shape
 
-__all__ = ["align", "normal"]
+__all__ = ["align", "envelopes", "normal"]
 
 MAX_ROUNDS: Final = 6
 """Each round fixes one level of wrong nesting."""
@@ -107,9 +107,10 @@ def _number(value: Any, issue: Any, source: str) -> tuple[Any, str]:  # noqa: AR
 
 
 def _string(value: Any, issue: Any, source: str) -> tuple[Any, str]:  # noqa: ARG001
-    # Only as the model wrote it: 1.10 read as a number is no longer "1.10".
-    if isinstance(value, int | float) and not isinstance(value, bool) and repr(value) in source:
-        return repr(value), "string"
+    # Only as the model wrote it: 1.10 read as a number is no longer "1.10", nor is 7 still "007".
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        as_written = re.search(rf"(?<![\w.]){re.escape(repr(value))}(?![\w.])", source)
+        return (repr(value), "string") if as_written else (_SKIP, "string")
     return _SKIP, "string"
 
 
@@ -177,20 +178,26 @@ def _rename(value: Any, schema: Any, defs: Any, repairs: list[str], depth: int =
             _rename(item, schema.get("items", {}), defs, repairs, depth + 1)
         return
     properties = schema.get("properties", {})
-    missing = {}
-    for name in properties:
-        if name not in value:
-            missing[normal(name)] = None if normal(name) in missing else name
-    if missing:
-        for key in [key for key in value if key not in properties]:
-            name = missing.pop(normal(key), None)
-            if name is not None:
-                value[name] = value.pop(key)
-                if "key" not in repairs:
-                    repairs.append("key")
+    if _renamed(value, properties) and "key" not in repairs:
+        repairs.append("key")
     for key, item in value.items():
         inner = properties.get(key, schema.get("additionalProperties", {}))
         _rename(item, inner, defs, repairs, depth + 1)
+
+
+def _renamed(value: dict[str, Any], properties: dict[str, Any]) -> bool:
+    missing: dict[str, str | None] = {}
+    for name in properties:
+        if name not in value:
+            missing[normal(name)] = None if normal(name) in missing else name
+    renamed = False
+    if missing:
+        for key in [key for key in value if key not in properties]:
+            meant = missing.pop(normal(key), None)
+            if meant is not None:
+                value[meant] = value.pop(key)
+                renamed = True
+    return renamed
 
 
 def _resolved(value: Any, schema: Any, defs: Any) -> dict[str, Any]:
@@ -225,16 +232,13 @@ def envelopes(value: Any, shape: Shape, depth: int = 0) -> Iterator[tuple[Any, b
         inner = [
             key for key in _ENVELOPES if isinstance(value.get(key), dict | str) and normal(key) not in known
         ]
-        if inner and len(value) > 1:
+        if inner:
             yield from _deeper(value[inner[0]], shape, depth)
-        elif not properties or any(normal(key) in known for key in value if isinstance(key, str)):
+            return
+        if not value or not properties or any(normal(key) in known for key in value if isinstance(key, str)):
             yield value, depth > 0
-        elif len(value) == 1:
+        if len(value) == 1:
             yield from _deeper(next(iter(value.values())), shape, depth)
-        elif inner:
-            yield from _deeper(value[inner[0]], shape, depth)
-        elif not value:
-            yield value, depth > 0
     elif isinstance(value, list) and len(value) == 1:
         yield from _deeper(value[0], shape, depth)
 
@@ -260,5 +264,5 @@ def _deeper(value: Any, shape: Shape, depth: int) -> Iterator[tuple[Any, bool]]:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return
-    if depth < 3:  # noqa: PLR2004 - nobody wraps deeper
+    if isinstance(value, dict | list) and depth < 3:  # noqa: PLR2004 - nobody wraps deeper
         yield from envelopes(value, shape, depth + 1)

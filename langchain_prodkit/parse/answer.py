@@ -15,6 +15,7 @@ from langchain_prodkit.parse.shape import Unfit
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
+    from langchain_core.messages.ai import UsageMetadata
 
     from langchain_prodkit.parse.shape import Rules, Shape
 
@@ -119,7 +120,17 @@ def cut_error(error: Exception) -> AIMessage | None:
     """Read OpenAI's client errors that stand for an answer; None for every other error."""
     reasons = {"LengthFinishReasonError": "length", "ContentFilterFinishReasonError": "content_filter"}
     reason = reasons.get(type(error).__name__)
-    return None if reason is None else AIMessage("", response_metadata={"finish_reason": reason})
+    if reason is None:
+        return None
+    usage = getattr(getattr(error, "completion", None), "usage", None)
+    told: UsageMetadata | None = None
+    if usage is not None:
+        told = {
+            "input_tokens": usage.prompt_tokens,
+            "output_tokens": usage.completion_tokens,
+            "total_tokens": usage.total_tokens,
+        }
+    return AIMessage("", response_metadata={"finish_reason": reason}, usage_metadata=told)
 
 
 def replay(message: AIMessage, advice: str, how: str) -> list[BaseMessage]:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Block", "blocks", "without_frame"]
+__all__ = ["Block", "blocks", "without_comments", "without_frame"]
 
 MAX_DEPTH: Final = 128
-_OPEN: Final = {"{": "}", "[": "]", "“": "”"}
+_CLOSE: Final = {"{": "}", "[": "]"}
+_CLOSE_QUOTE: Final = {'"': '"', "'": "'", "“": "”"}
 _THOUGHT: Final = re.compile(
     r"<(think|thinking|thought|reasoning|scratchpad)>.*?</\1>", re.DOTALL | re.IGNORECASE
 )
@@ -91,34 +92,60 @@ def _scan(text: str) -> Iterator[Block]:
 def _end(text: str, start: int) -> int | None:
     """Find where the block that starts at `start` ends."""
     stack: list[str] = []
-    position = start
-    while found := _SPECIAL.search(text, position):
-        char = found.group()
-        position = found.end()
+    for char, position in _marks(text, start):
         if char in "{[":
-            if len(stack) >= MAX_DEPTH:
+            stack.append(_CLOSE[char])
+            if len(stack) > MAX_DEPTH:
                 return None
-            stack.append(_OPEN[char])
-        elif char in "}]":
-            # A forgotten bracket inside: the outer one closes both.
-            if char in stack:
-                while stack.pop() != char:
-                    pass
-                if not stack:
-                    return position
-        elif char in "\"'“":
-            if char != "'" or _opens(text, found.start()):
-                closed = _string_end(text, position, "”" if char == "“" else char)
-                if closed is None:
-                    return None
-                position = closed
-        elif char == "/*":
-            closed = text.find("*/", position)
-            position = len(text) if closed < 0 else closed + 2
-        else:
-            closed = text.find("\n", position)
-            position = len(text) if closed < 0 else closed
+        elif char in stack:
+            # A bracket was forgotten inside: the outer one closes both.
+            while stack.pop() != char:
+                pass
+            if not stack:
+                return position + 1
     return None
+
+
+def without_comments(text: str) -> str:
+    """Take comments out of a block; inside strings they are no comments."""
+    parts = []
+    last = 0
+    for start, end in _comments(text):
+        parts.append(text[last:start])
+        last = end
+    return "".join([*parts, text[last:]])
+
+
+def _marks(text: str, start: int) -> Iterator[tuple[str, int]]:
+    """Walk over the brackets outside of strings and comments."""
+    for kind, begin, _ in _walk(text, start):
+        if kind in "{}[]":
+            yield kind, begin
+
+
+def _comments(text: str) -> Iterator[tuple[int, int]]:
+    for kind, begin, end in _walk(text, 0):
+        if kind in {"#", "//", "/*"}:
+            yield begin, end
+
+
+def _walk(text: str, position: int) -> Iterator[tuple[str, int, int]]:
+    """Walk over brackets, strings and comments; a string that never ends is the last thing there is."""
+    while found := _SPECIAL.search(text, position):
+        kind, begin = found.group(), found.start()
+        position = found.end()
+        if kind in _CLOSE_QUOTE:
+            if kind == "'" and not _opens(text, begin):
+                continue
+            end = _string_end(text, position, _CLOSE_QUOTE[kind])
+            position = len(text) if end is None else end
+        elif kind == "/*":
+            end = text.find("*/", position)
+            position = len(text) if end < 0 else end + 2
+        elif kind in {"//", "#"}:
+            end = text.find("\n", position)
+            position = len(text) if end < 0 else end
+        yield kind, begin, position
 
 
 def _opens(text: str, position: int) -> bool:

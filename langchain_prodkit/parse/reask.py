@@ -103,7 +103,7 @@ class Reask:
         *,
         prompt: list[BaseMessage] | None,
         allowed: int,
-        strict: bool,
+        token_budget: int | None,
         hooks: Any,
         config: RunnableConfig,
     ) -> None:
@@ -112,7 +112,7 @@ class Reask:
         self._tally = tally
         self._prompt = prompt
         self._allowed = allowed
-        self._strict = strict
+        self._token_budget = token_budget
         self._hooks = hooks
         self._config = config
         self._mode: Mode = requests.mode
@@ -131,7 +131,7 @@ class Reask:
             token = JUDGE.set(self._verdict)
             try:
                 self._patched(self._create)
-                return
+                stop = None
             except _ToolsEmpty:
                 continue
             except (_Passed, self._errors.InstructorRetryException) as error:
@@ -148,7 +148,7 @@ class Reask:
             token = JUDGE.set(self._verdict)
             try:
                 await self._patched(self._acreate)
-                return
+                stop = None
             except _ToolsEmpty:
                 continue
             except (_Passed, self._errors.InstructorRetryException) as error:
@@ -168,7 +168,6 @@ class Reask:
             response_model=self._requests.response_class,
             messages=[_shown(message) for message in self._prompt or []],
             max_retries=self._allowed - max(1, self._tally.attempts),
-            strict=self._strict,
             hooks=self._hooks,
         )
 
@@ -199,6 +198,8 @@ class Reask:
             self._prepared = len(request["messages"])
         if tally.message is not None and not self._is_shown:
             self._is_shown = True
+            if isinstance(tally.verdict, Unfit):
+                self._watch_budget(tally.verdict)
             return completion(tally.message, tally.usage)
         try:
             message = yield from self._call(request)
@@ -210,6 +211,7 @@ class Reask:
         if isinstance(tally.verdict, Unfit):
             if tally.is_final:
                 raise _Passed(tally.verdict.error(attempts=tally.attempts, usage=tally.usage))
+            self._watch_budget(tally.verdict)
             self._watch_tools(tally.message)
         self._is_shown = True
         return completion(tally.message, tally.message.usage_metadata)
@@ -239,6 +241,15 @@ class Reask:
                 raise
             answer = cut
         return answer
+
+    def _watch_budget(self, unfit: Unfit) -> None:
+        """Stop before a call that the budget does not cover, or that nobody can tell it covers."""
+        tally = self._tally
+        if self._token_budget is None or tally.attempts >= self._allowed:
+            return
+        if tally.usage is None or tally.usage["total_tokens"] >= self._token_budget:
+            spent = Unfit(unfit.advice, fields=unfit.fields, reason="budget")
+            raise _Passed(spent.error(attempts=tally.attempts, usage=tally.usage))
 
     def _watch_tools(self, message: AIMessage) -> None:
         """Leave tools for good when the model called none and its text did not fit either."""

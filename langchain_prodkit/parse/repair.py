@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
 from langchain_prodkit._extras import require
-from langchain_prodkit.parse.align import align, envelopes
-from langchain_prodkit.parse.blocks import Block, blocks, without_frame
+from langchain_prodkit.parse.align import align, envelopes, normal
+from langchain_prodkit.parse.blocks import Block, blocks, without_comments, without_frame
+from langchain_prodkit.parse.conserve import is_conserved
 from langchain_prodkit.parse.shape import Rules, Unfit, shape_of
 
 if TYPE_CHECKING:
@@ -31,8 +33,11 @@ MAX_CHARS: Final = 1_048_576
 MAX_BLOCKS: Final = 50
 """Blocks tried, from the last; a text with more is no answer."""
 _NO_JSON: Final = "The answer holds no JSON object of the required form."
-_WORD: Final = re.compile(r"\w+")
-_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+_WORD: Final = re.compile(r"\w")
+_KEY: Final = re.compile(r'"([^"\\]+)"\s*:')
+_ESCAPE: Final = re.compile(r"""\\(?:(u[0-9a-fA-F]{4}|["\\/bfnrt])|(.))""", re.DOTALL)
+_VALUE_ENDS: Final = ("}", "]", '"', "'", "true", "false", "null", "True", "False", "None")
+"""How a text ends whose last value is whole; a number may have lost digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ def read(text: str, shape: Shape, rules: Rules, repair: Repair) -> Reading:
         raise unfit
     frameless, framing = without_frame(text)
     try:
-        return _mended(frameless, framing, shape, rules, repair, unfit)
+        return _mended(frameless, framing, shape, rules, repair=repair, unfit=unfit)
     except RecursionError:
         raise Unfit("The JSON is nested too deeply.") from None
 
@@ -117,28 +122,33 @@ def _is_suspect(value: Any, text: str, shape: Shape) -> bool:
     """Tell an envelope that happens to fit from an answer: its content would be lost silently."""
     if shape.key is not None or not isinstance(value, BaseModel):
         return False
-    if not value.model_fields_set:
+    written = value.model_fields_set
+    if not written:
         return bool(_WORD.search(text))
+    fields = type(value).model_fields
+    if len(written) < len(fields):
+        left = {normal(name) for name in fields if name not in written}
+        if any(normal(key) in left and key not in shape.names for key in _KEY.findall(text)):
+            return True
     return any(f'"{key}"' in text and key not in shape.names for key in ("arguments", "parameters"))
 
 
 def _mended(
-    text: str, framing: list[str], shape: Shape, rules: Rules, repair: Repair, unfit: Unfit
+    text: str, framing: list[str], shape: Shape, rules: Rules, *, repair: Repair, unfit: Unfit
 ) -> Reading:
     found = blocks(text)
     if not found:
         return _bare(text, framing, shape, rules, unfit)
-    if found[-1].is_complete:
-        candidates = found[-MAX_BLOCKS:]
-    else:
-        # An answer that was cut off counts for more than any draft before it.
-        candidates = [found[-1]]
+    # An answer that was cut off counts for more than any draft before it.
+    candidates = found[-MAX_BLOCKS:] if found[-1].is_complete else [found[-1]]
     if shape.key == "tasks" and len(found) > 1:
-        candidates = [_joined(text, found)] if _are_rows(text, found) else candidates
+        # One of several objects is not the list; all of them are, if nothing stands in between.
+        lists = [block for block in candidates if block.text[0] == "[" or '"tasks"' in block.text]
+        candidates = lists or ([_joined(found)] if _are_rows(text, found) else [])
     first: Unfit | None = None
     for block in reversed(candidates):
         try:
-            return _from_block(block, text, framing, shape, rules, repair)
+            return _from_block(block, text, framing, shape, rules=rules, repair=repair)
         except ValidationError as error:
             first = first or shape.unfit(error)
         except Unfit as error:
@@ -148,7 +158,7 @@ def _mended(
 
 
 def _from_block(
-    block: Block, text: str, framing: list[str], shape: Shape, rules: Rules, repair: Repair
+    block: Block, text: str, framing: list[str], shape: Shape, *, rules: Rules, repair: Repair
 ) -> Reading:
     value, syntax = _loads(block)
     around = (text[: block.start] + text[block.end :]).strip()
@@ -170,25 +180,31 @@ def _from_block(
 def _loads(block: Block) -> tuple[Any, list[str]]:
     """Read a block; raises Unfit where mending its syntax would add or lose something."""
     if block.is_complete:
-        try:
-            return json.loads(block.text), []
-        except ValueError:
-            pass
-        try:
-            return json.loads(block.text, strict=False), ["control_characters"]
-        except ValueError:
-            pass
-    repairs = ["syntax"]
-    source = block.text
+        for name, text, strict in (
+            ("", block.text, True),
+            ("control_characters", block.text, False),
+            ("escape", _ESCAPE.sub(_json_escape, block.text), False),
+        ):
+            try:
+                return json.loads(text, strict=strict), [name] if name else []
+            except ValueError:
+                continue
+    source = without_comments(block.text)
     if not block.is_complete:
         source = source.rstrip().removesuffix("```").rstrip()
-        repairs = ["unclosed"]
-        if not source.endswith(
-            ("}", "]", '"', "'", "true", "false", "null", "True", "False", "None", *"0123456789")
-        ):
+        if not source.endswith(_VALUE_ENDS):
             raise Unfit("The answer ends in the middle.")
     value = require("json_repair", extra="parse").loads(source, skip_json_loads=True)
-    return value, repairs
+    if not is_conserved(value, source):
+        raise Unfit("The JSON is broken in a way that has no single meaning.")
+    return value, ["syntax" if block.is_complete else "unclosed"]
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    """Write a backslash that JSON does not know as what it stands for."""
+    if found.group(1):
+        return found.group()
+    return "'" if found.group(2) == "'" else "\\\\" + found.group(2)
 
 
 def _bare(text: str, framing: list[str], shape: Shape, rules: Rules, unfit: Unfit) -> Reading:
@@ -207,10 +223,10 @@ def _bare(text: str, framing: list[str], shape: Shape, rules: Rules, unfit: Unfi
 
 def _are_rows(text: str, found: list[Block]) -> bool:
     """Tell one list written as several objects from several drafts: nothing stands in between."""
-    gaps = (text[a.end : b.start] for a, b in zip(found, found[1:], strict=False))
+    gaps = (text[a.end : b.start] for a, b in pairwise(found))
     return all(not gap.strip(" \n\r\t,") for gap in gaps)
 
 
-def _joined(text: str, found: list[Block]) -> Block:
+def _joined(found: list[Block]) -> Block:
     rows = "[" + ",".join(block.text for block in found) + "]"
     return Block(rows, found[0].start, found[-1].end, found[-1].is_complete)

@@ -42,12 +42,15 @@ class Requests:
         self.llm = llm
         if mode == "tools" and not calls_tools(llm):
             raise ConfigurationError(
-                'mode="tools" needs a chat model with bind_tools; leave mode="auto", or take "json_schema", "json" or "text"'
+                'mode="tools" needs a chat model with bind_tools; leave mode="auto", or take "json_schema", '
+                '"json" or "text"'
             )
         self.is_auto = mode == "auto"
         self.mode: Mode = ("tools" if calls_tools(llm) else "text") if mode == "auto" else mode
         """Changes once at most, from tools to text, when `auto` saw that no tool call comes back."""
-        self.response_class = _response_class(shape)
+        prepared = _prepared(shape)
+        self.schema = _rooted(prepared.model_json_schema())
+        self.response_class = _response_class(prepared, self.schema)
         self._bound: dict[str, Runnable[Any, Any]] = {}
 
     def instructor_mode(self, mode: Mode) -> Any:
@@ -82,14 +85,12 @@ def _with_tools(llm: Any, tools: list[dict[str, Any]]) -> Runnable[Any, Any]:
     return cast("Runnable[Any, Any]", llm.bind_tools(tools, tool_choice=tools[0]["function"]["name"]))
 
 
-def _response_class(shape: Shape) -> type:
+def _response_class(prepared: Any, schema: dict[str, Any]) -> type:
     """Make the class that instructor works with: the schema of its own response type, and no fields.
 
     Without fields it costs instructor's walks over the class nothing, however large the model is, and
     the value never becomes anything but the user's own class.
     """
-    prepared = _prepared(shape)
-    schema = _rooted(prepared.model_json_schema())
 
     def model_json_schema(cls: type, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG001
         return dict(schema)
@@ -104,7 +105,7 @@ def _response_class(shape: Shape) -> type:
         "model_json_schema": classmethod(model_json_schema),
         "model_validate_json": classmethod(model_validate_json),
     }
-    return type(base)(prepared.__name__, (base,), namespace)
+    return cast("type", type(base)(prepared.__name__, (base,), namespace))
 
 
 def _prepared(shape: Shape) -> Any:

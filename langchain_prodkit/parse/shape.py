@@ -67,11 +67,12 @@ class Shape:
         Raises:
             ConfigurationError: It is no type that pydantic can validate.
         """
-        self.type = _target(response_model)
-        self.key = _key(self.type)
-        """The one key of the object that the value travels in; None where the value is the object."""
         if response_model is None or isinstance(response_model, str):
             raise ConfigurationError("response_model is a pydantic model or another type, not None or a name")
+        self.type = _target(response_model)
+        """The type of the result."""
+        self.key = _key(self.type)
+        """The one key of the object that the value travels in; None where the value is the object."""
         try:
             self.adapter: TypeAdapter[Any] = TypeAdapter(self.type)
             self.adapter.rebuild(raise_errors=True)
@@ -79,10 +80,9 @@ class Shape:
         except (PydanticUserError, PydanticInvalidForJsonSchema, SchemaError, TypeError, NameError) as error:
             kind = type(error).__name__
             raise ConfigurationError(
-                f"response_model {_name(response_model)} cannot be used ({kind}): give a pydantic model, or a type "
-                "that pydantic can validate and describe as JSON schema"
+                f"response_model {_name(response_model)} cannot be used ({kind}): give a pydantic model, or "
+                "a type that pydantic can validate and describe as JSON schema"
             ) from None
-        self.is_object = self.key is None
         self.names = frozenset(_names(schema))
         """Field names and type names that the model's author wrote: safe to show anywhere."""
         self.schema = schema
@@ -116,9 +116,16 @@ class Shape:
         return ".".join(str(part) if isinstance(part, int) or part in self.names else "*" for part in loc)
 
 
-@lru_cache(maxsize=256)
 def shape_of(response_model: Any) -> Shape:
     """Prepare a response model, or give the one prepared before."""
+    try:
+        return _remembered(response_model)
+    except TypeError:  # unhashable, such as Annotated with a list
+        return Shape(response_model)
+
+
+@lru_cache(maxsize=256)
+def _remembered(response_model: Any) -> Shape:
     return Shape(response_model)
 
 
