@@ -88,11 +88,16 @@ LEAVES: list[Any] = [
 ]
 
 
+def _of(generic: Any, *kinds: Any) -> Any:
+    """Write `generic[kinds]` at run time."""
+    return generic[kinds if len(kinds) > 1 else kinds[0]]
+
+
 @st.composite
 def _bounded_numbers(draw: st.DrawFn) -> Any:
     low = draw(st.integers(-50, 50))
     width = draw(st.integers(4, 40))  # room for a multiple of two between exclusive bounds
-    bounds = draw(
+    bounds: dict[str, Any] = draw(
         st.sampled_from(
             [
                 {"ge": low, "le": low + width},
@@ -105,7 +110,7 @@ def _bounded_numbers(draw: st.DrawFn) -> Any:
     )
     kind = draw(st.sampled_from([int, float]))
     step = draw(st.sampled_from([None, 1, 2])) if kind is int else None
-    return Annotated[kind, Field(**bounds, multiple_of=step)]
+    return _of(Annotated, kind, Field(**bounds, multiple_of=step))
 
 
 @st.composite
@@ -113,11 +118,6 @@ def _bounded_strings(draw: st.DrawFn) -> Any:
     low = draw(st.integers(0, 300))
     high = draw(st.one_of(st.none(), st.integers(low, 400)))
     return Annotated[str, Field(min_length=low, max_length=high)]
-
-
-def _of(generic: Any, *kinds: Any) -> Any:
-    """Write `generic[kinds]` at run time."""
-    return generic[kinds if len(kinds) > 1 else kinds[0]]
 
 
 def _model(kinds: list[Any], *, optional: bool) -> Any:

@@ -1,0 +1,1 @@
+"""The loopback provider over real HTTP, driven by the clients people use."""
