@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from langchain_core.runnables.base import coerce_to_runnable
+from pydantic import BaseModel
+from typing_extensions import override
 
 from langchain_prodkit._chat import innermost, wrap
 from langchain_prodkit.errors import ConfigurationError
@@ -20,7 +22,25 @@ if TYPE_CHECKING:
     from langchain_prodkit.limits import RateLimiter
     from langchain_prodkit.privacy import PresidioRunnable
 
-__all__ = ["harden"]
+__all__ = ["HardenedChain", "harden"]
+
+
+class HardenedChain(RunnableSequence[Any, Any]):
+    """What `harden` gives: a sequence that takes what stands behind its guard takes."""
+
+    @property
+    @override
+    def InputType(self) -> Any:
+        return _behind_guard(self.steps).InputType
+
+    @override
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        return _behind_guard(self.steps).get_input_schema(config)
+
+    @classmethod
+    @override
+    def get_lc_namespace(cls) -> list[str]:
+        return ["langchain_prodkit", "_harden"]
 
 
 def harden(
@@ -99,12 +119,16 @@ def harden(
         else:
             steps += [target, InstructorParser(response_model)]
 
-    chain = steps[0] if len(steps) == 1 else RunnableSequence(*steps)
-    if len(steps) > 1 and guard:
-        # The guard takes anything; what the chain takes is what comes after the guard.
-        chain = chain.with_types(input_type=steps[1].get_input_schema())
+    chain = steps[0] if len(steps) == 1 else HardenedChain(*steps)
     watcher = _callback(callback, shield)
     return chain if watcher is None else chain.with_config(callbacks=[watcher])
+
+
+def _behind_guard(steps: Sequence[Runnable[Any, Any]]) -> Runnable[Any, Any]:
+    """Skip the guard, which takes anything."""
+    from langchain_prodkit.guard import InjectionGuardRunnable  # noqa: PLC0415 - only when asked for
+
+    return steps[1] if isinstance(steps[0], InjectionGuardRunnable) else steps[0]
 
 
 def _privacy(privacy: PresidioRunnable | bool | None) -> PresidioRunnable | None:

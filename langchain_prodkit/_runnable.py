@@ -296,11 +296,10 @@ def ensure_serializable(owner: str, kwargs: Any) -> None:
         elif isinstance(value, list | tuple):
             for item in value:
                 check(name, item)
-        elif not (
-            value is None
-            or isinstance(value, str | int | float | bool)
-            or (isinstance(value, Serializable) and value.is_lc_serializable())
-        ):
+        elif isinstance(value, Serializable) and value.is_lc_serializable():
+            # Deep inside, `dumps` would write "not implemented" and `loads` fail much later.
+            check(name, dict(value.to_json()).get("kwargs", {}))
+        elif not (value is None or isinstance(value, str | int | float | bool)):
             msg = (
                 f"{owner} cannot be serialised: its argument {name!r} is a {type(value).__qualname__}. "
                 "Build it in code where you load the chain."

@@ -129,6 +129,10 @@ class RunWatch(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **kwargs: Any,
     ) -> None:
+        if parent_run_id is None:
+            # Nobody stands behind a model that is called alone, so nobody will ask; and langchain-core
+            # does not report the end of one that is cancelled (BaseChatModel.agenerate, 1.7).
+            return
         with self._lock:
             root = self._start(run_id, parent_run_id)
             if messages:

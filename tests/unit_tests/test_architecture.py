@@ -6,6 +6,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ PACKAGE = Path(langchain_prodkit.__file__).parent
 ROOMS = ("privacy", "guard", "limits", "parse", "evaluation")
 HEAVY = {
     "instructor", "langchain", "langchain_core", "langchain_openai", "mlflow", "numpy", "openai", "pandas",
-    "presidio_analyzer", "presidio_anonymizer", "pydantic", "rich", "spacy", "starlette", "transformers", "typer",
+    "presidio_analyzer", "presidio_anonymizer", "pydantic", "rich", "spacy", "starlette", "transformers",
+    "typer",
 }  # fmt: skip
 # What a room may load when it is imported; its own library arrives with the first call.
 LIGHT = {"langchain_core", "pydantic", "langchain_prodkit"}
@@ -43,7 +45,10 @@ def test_rooms_never_import_one_another_nor_the_top_floor(room: str):
     assert files
     for path in files:
         trespasses = {
-            name for name in _imports(path) for other in others if name == other or name.startswith(f"{other}.")
+            name
+            for name in _imports(path)
+            for other in others
+            if name == other or name.startswith(f"{other}.")
         }
         assert not trespasses, f"{path.relative_to(PACKAGE)} imports {trespasses}"
 
@@ -112,6 +117,4 @@ def test_every_public_name_resolves_and_is_listed(module: str):
 
 def test_the_version_is_the_one_of_the_installed_package():
     """One version, said in two places, must not drift."""
-    from importlib.metadata import version
-
     assert langchain_prodkit.__version__ == version("langchain-prodkit")

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.tracers.context import collect_runs
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, Field, PrivateAttr
 
@@ -45,7 +49,11 @@ class ToolModel(BaseChatModel):
         return "tool-model"
 
     def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: Any = None,
+        **kwargs: Any,
     ) -> ChatResult:
         self.stops.append(stop)
         name = kwargs["tools"][0]["function"]["name"]
@@ -53,8 +61,7 @@ class ToolModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=AIMessage("", tool_calls=[call]))])
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Runnable[Any, AIMessage]:
-        from langchain_core.utils.function_calling import convert_to_openai_tool
-
+        """Bind them as OpenAI writes them."""
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
 
@@ -121,13 +128,13 @@ def test_cache_callbacks_and_tags_of_the_inner_model_keep_working():
     """What the user set on the model before wrapping it acts on the wrapper."""
     seen: list[list[str] | None] = []
 
-    from langchain_core.callbacks import BaseCallbackHandler
-
     class Spy(BaseCallbackHandler):
         def on_chat_model_start(self, *args: Any, tags: list[str] | None = None, **kwargs: Any) -> None:
             seen.append(tags)
 
-    inner = FakeListChatModel(responses=["one", "two"], cache=InMemoryCache(), callbacks=[Spy()], tags=["mine"])
+    inner = FakeListChatModel(
+        responses=["one", "two"], cache=InMemoryCache(), callbacks=[Spy()], tags=["mine"]
+    )
     model = Counting(inner)
     assert model.invoke("x").content == model.invoke("x").content == "one"
     assert len(model._calls) == 1, "a cached answer costs no call"
@@ -136,8 +143,6 @@ def test_cache_callbacks_and_tags_of_the_inner_model_keep_working():
 
 def test_each_call_is_traced_once():
     """The inner model's callbacks do not run a second time below the wrapper's."""
-    from langchain_core.tracers.context import collect_runs
-
     with collect_runs() as runs:
         DelegatingChatModel(FakeListChatModel(responses=["x"])).invoke("x")
     (run,) = runs.traced_runs
@@ -180,8 +185,6 @@ def test_only_a_chat_model_can_be_wrapped():
 
 def test_a_model_json_cannot_describe_still_runs_and_says_so_when_dumped():
     """Tracing needs a description and takes what it gets; `dumps` must not lie."""
-    from langchain_core.load import dumps
-
     model = DelegatingChatModel(FakeListChatModel(responses=["x"]))
     assert model.invoke("x").content == "x"
     with pytest.raises(SerializationError, match="FakeListChatModel"):

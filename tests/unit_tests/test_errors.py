@@ -6,6 +6,7 @@ import inspect
 import pickle
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from langchain_core.exceptions import OutputParserException
@@ -76,7 +77,9 @@ def test_a_missing_extra_says_the_exact_command():
         require("no_such_module_here", extra="demo")
 
 
-def test_an_error_inside_an_installed_module_is_not_mistaken_for_a_missing_one(tmp_path, monkeypatch):
+def test_an_error_inside_an_installed_module_is_not_mistaken_for_a_missing_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """A broken dependency shows its own error instead of advice that does not help."""
     (tmp_path / "broken_module_here.py").write_text("raise ImportError('cannot load its library')")
     monkeypatch.syspath_prepend(tmp_path)

@@ -117,9 +117,7 @@ def test_outside_any_run_there_is_nothing_to_find():
 
 async def test_astream_events_finds_prompts():
     """The deployment form of a chain works the same."""
-    out: list[Any] = []
-    async for event in _chain().astream_events({"q": "e"}, version="v2"):
-        if event["event"] == "on_chain_end" and not event["parent_ids"]:
-            out.append(event["data"]["output"])
-    assert out == ["e"]
+    events = [event async for event in _chain().astream_events({"q": "e"}, version="v2")]
+    ends = [event for event in events if event["event"] == "on_chain_end" and not event["parent_ids"]]
+    assert [event["data"]["output"] for event in ends] == ["e"]
     await asyncio.sleep(0)

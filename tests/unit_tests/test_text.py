@@ -34,6 +34,8 @@ SECRET = "Ada Byron"
 
 @dataclasses.dataclass(frozen=True)
 class Order:
+    """An order, with a count of its constructions."""
+
     buyer: str
     lines: list[str]
     built: int = 0
@@ -43,6 +45,8 @@ class Order:
 
 
 class Person(BaseModel):
+    """A person, with whatever else is known."""
+
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str
     tags: tuple[str, ...] = ()
@@ -50,7 +54,7 @@ class Person(BaseModel):
 
 
 class Names(RootModel[list[str]]):
-    pass
+    """A list of names."""
 
 
 Pair = namedtuple("Pair", "left right")  # noqa: PYI024 - the untyped kind is what is tested
@@ -148,14 +152,22 @@ EVERYWHERE = [
     HumanMessage([{"type": "text", "text": SECRET}]),
     HumanMessage([{"type": "text-plain", "mime_type": "text/plain", "text": SECRET}]),
     HumanMessage([{"type": "file", "file": {"filename": SECRET, "file_data": "data:abc"}}]),
-    HumanMessage([{"type": "text", "text": "t", "annotations": [{"type": "citation", "cited_text": SECRET}]}]),
+    HumanMessage(
+        [{"type": "text", "text": "t", "annotations": [{"type": "citation", "cited_text": SECRET}]}]
+    ),
     SystemMessage(SECRET),
     AIMessage("", tool_calls=[{"name": "f", "args": {"a": {"b": [SECRET]}}, "id": "1"}]),
     AIMessage("", invalid_tool_calls=[{"name": "f", "args": f'{{"a": "{SECRET}', "id": "1", "error": None}]),
     AIMessage(
         "",
         additional_kwargs={
-            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": f'{{"a": "{SECRET}"}}'}}]
+            "tool_calls": [
+                {
+                    "id": "1",
+                    "type": "function",
+                    "function": {"name": "f", "arguments": f'{{"a": "{SECRET}"}}'},
+                }
+            ]
         },
     ),
     AIMessage("", additional_kwargs={"reasoning_content": SECRET}),
@@ -206,7 +218,12 @@ def test_names_and_links_of_the_protocol_are_left_alone():
 def test_leaves_say_who_wrote_them_and_where_json_needs_escaping():
     """The guard tells users from documents, the restorer escapes inside JSON."""
     value = {
-        "history": [SystemMessage("s"), HumanMessage("h"), AIMessage("a"), ToolMessage("t", tool_call_id="1")],
+        "history": [
+            SystemMessage("s"),
+            HumanMessage("h"),
+            AIMessage("a"),
+            ToolMessage("t", tool_call_id="1"),
+        ],
         "docs": [Document("d")],
         "dicts": [{"role": "developer", "content": "s"}],
         "free": "f",
