@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004 - code points are the subject
 """Encodings that can stand inside a text: how each one looks, and what it says.
 
 Every decoder answers None unless its result reads as text, so keys, hashes, pictures and part
@@ -24,8 +25,9 @@ MIN_CHARS: Final = 5
 
 _KEYS = (
     "ignore", "instruction", "instructions", "previous", "system", "prompt", "rules", "everything", "above",
-    "disregard", "forget", "password", "assistant", "reveal", "without", "please", "always", "should", "would",
-    "this", "that", "with", "your", "you", "the", "and", "what", "from", "are", "all", "only", "never", "answer",
+    "disregard", "forget", "password", "assistant", "reveal", "without", "please", "always", "should",
+    "would", "this", "that", "with", "your", "you", "the", "and", "what", "from", "are", "all", "only",
+    "never", "answer",
 )  # fmt: skip
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001, PLR2004 - characters and code points are the subject
 """Undo what hides an attack from a reader of characters, and keep the way back to the original.
 
 `readings` gives every form of a text that is worth judging: the folded text itself (NFKC, lower
@@ -109,7 +110,7 @@ def _is_accent(code: int) -> bool:
 
 _SPECIAL: Final = {
     "ı": "i", "ł": "l", "đ": "d", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ς": "σ",
-    "’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"',
+    "’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "「": '"', "」": '"', "『": '"', "』": '"',
     "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-", "。": ".", "！": "!", "？": "?", "：": ":", "，": ",",
     "ا": "ا", "أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ة": "ه",
 }  # fmt: skip

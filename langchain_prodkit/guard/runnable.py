@@ -151,7 +151,7 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
                 try:
                     answer = yield Call(detector.score, detector.ascore, texts, source=source)
                     scores = _checked(detector, answer, len(texts))
-                except Exception as error:  # a detector may raise anything; its message may hold text
+                except Exception as error:  # noqa: BLE001 - a detector may raise anything, with the text in it
                     if self.on_error == "raise":
                         raise _failed(detector, error) from None
                     scores = [Score(0.0, (Reason("detector_error", detector.name, 0.0),), 0) for _ in texts]
@@ -275,7 +275,13 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
         def call(values: list[Any], config: list[RunnableConfig], **extra: Any) -> list[Any]:
             return drive(self._batch_steps(values, config, **extra))
 
-        return self._batch_with_config(call, inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return self._batch_with_config(
+            call,  # type: ignore[arg-type]
+            inputs,
+            config,
+            return_exceptions=return_exceptions,
+            **kwargs,
+        )
 
     @override
     async def abatch(
@@ -292,7 +298,11 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
             return await adrive(self._batch_steps(values, config, **extra))
 
         return await self._abatch_with_config(
-            call, inputs, config, return_exceptions=return_exceptions, **kwargs
+            call,  # type: ignore[arg-type]
+            inputs,
+            config,
+            return_exceptions=return_exceptions,
+            **kwargs,
         )
 
 
@@ -321,6 +331,6 @@ def _failed(detector: Detector, error: Exception) -> GuardError:
     if isinstance(error, GuardError):
         return error
     return GuardError(
-        f"detector {detector.name!r} failed with {type(error).__qualname__}; the input was not judged and did "
-        "not go on. Repair the detector, or pass on_error='flag' to let inputs go on unjudged."
+        f"detector {detector.name!r} failed with {type(error).__qualname__}; the input was not judged and "
+        "did not go on. Repair the detector, or pass on_error='flag' to let inputs go on unjudged."
     )

@@ -11,6 +11,7 @@ import dataclasses
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from langchain_core.documents import Document
@@ -189,22 +190,25 @@ def edited(value: Any, edits: Mapping[Path, Callable[[Any], Any]]) -> Any:
 def _with(value: Any, update: Mapping[str | int, Any]) -> Any:
     if isinstance(value, BaseModel):
         return value.model_copy(update={str(step): new for step, new in update.items()})
+    if isinstance(value, list | tuple | deque):
+        return _with_items(value, update)
+    changed: Any = copy.copy(value)
     if dataclasses.is_dataclass(value):
-        changed = copy.copy(value)
         for step, new in update.items():
             object.__setattr__(changed, str(step), new)
         return changed
-    if isinstance(value, list | tuple | deque):
-        items = [update.get(index, item) for index, item in enumerate(value)]
-        kept = [item for item in items if item is not REMOVED]
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return type(value)(*items)
-        if isinstance(value, tuple):
-            return tuple(kept)
-        changed = copy.copy(value)
-        changed.clear()
-        changed.extend(kept)
-        return changed
-    changed = dict(value) if not isinstance(value, dict) else copy.copy(value)
+    changed = dict(value) if isinstance(value, MappingProxyType) else changed
     changed.update(update)
+    return MappingProxyType(changed) if isinstance(value, MappingProxyType) else changed
+
+
+def _with_items(value: list[Any] | tuple[Any, ...] | deque[Any], update: Mapping[str | int, Any]) -> Any:
+    items = [update.get(index, item) for index, item in enumerate(value)]
+    kept = [item for item in items if item is not REMOVED]
+    if isinstance(value, tuple):
+        make: Any = type(value)
+        return make(*kept) if hasattr(value, "_fields") else make(kept)
+    changed = copy.copy(value)
+    changed.clear()
+    changed.extend(kept)
     return changed

@@ -1,0 +1,325 @@
+# ruff: noqa: PLR2004 - distances in characters stand where they are used
+"""Combinations of words that attacks need and harmless text rarely has.
+
+A word alone hardly counts. A signature is a few concepts of the lexicon close together (tell to
+drop + rules + which ones), a forged border of a chat format, or a link that carries data away. What
+stands in a question, in quotation marks or after words that talk about a text counts less than half.
+One pass over the text: every window is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from langchain_prodkit.guard.lexicon import LEXICON, Does
+from langchain_prodkit.guard.normalize import fold
+
+__all__ = ["fired"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    code: str
+    needs: tuple[Does, ...]
+    weight: float
+    window: int = 90
+    one_sentence: bool = True
+
+
+D = Does
+_RULES: Final = (
+    _Rule("override", (D.OVERRIDE, D.RULES, D.QUALIFY), 0.9, 80),
+    _Rule("override", (D.OVERRIDE, D.EVERYTHING, D.PRIOR), 0.75, 60),
+    _Rule("override", (D.RULES, D.QUALIFY, D.VOID), 0.8, 60),
+    _Rule("override", (D.RULES, D.YOURS, D.VOID), 0.8, 40),
+    _Rule("override", (D.MASTER,), 0.65),
+    _Rule("override", (D.EVERYTHING, D.PRIOR, D.VOID), 0.7, 70),
+    _Rule("prompt_leak", (D.REVEAL, D.PROMPT), 0.8, 80),
+    _Rule("prompt_leak", (D.ASK, D.PROMPT, D.YOURS), 0.65, 60),
+    _Rule("role_hijack", (D.ROLE, D.FREE), 0.75, 160, one_sentence=False),
+    _Rule("persona", (D.ROLE, D.MODE), 0.75, 80),
+    _Rule("persona", (D.MODE, D.FREE), 0.7, 200, one_sentence=False),
+    _Rule("obedience", (D.ROLE, D.OBEY), 0.35, 160, one_sentence=False),
+    _Rule("obedience", (D.FREE, D.OBEY), 0.5, 200, one_sentence=False),
+    _Rule("address", (D.ADDRESS, D.DEMAND), 0.6, 160, one_sentence=False),
+    _Rule("address", (D.ADDRESS,), 0.5),
+    _Rule("concealment", (D.CONCEAL, D.DEMAND), 0.5, 160, one_sentence=False),
+    _Rule("concealment", (D.CONCEAL,), 0.5),
+    _Rule("new_rules", (D.NEW, D.DEMAND), 0.55, 120, one_sentence=False),
+    _Rule("new_rules", (D.NEW,), 0.3),
+    _Rule("authority", (D.AUTHORITY, D.DEMAND), 0.55, 120, one_sentence=False),
+    _Rule("authority", (D.AUTHORITY,), 0.5),
+    _Rule("freedom", (D.FREE, D.YOURS), 0.5, 50),
+    _Rule("freedom", (D.FREE,), 0.25),
+    _Rule("jailbreak_mode", (D.MODE,), 0.35),
+    _Rule("exfiltration", (D.SEND, D.ASSET, D.TARGET), 0.7, 160),
+    _Rule("exfiltration", (D.SEND, D.ASSET), 0.35, 80),
+    _Rule("border", (D.BORDER, D.DEMAND), 0.55, 120, one_sentence=False),
+    _Rule("border", (D.BORDER, D.NEW), 0.55, 120, one_sentence=False),
+)
+_SYSTEM = (
+    "system|sistema|systeme|sistem|systeem|система|시스템|系统|システム|النظام|सिस्टम|সিস্টেম|ระบบ|he thong"
+)
+_PATTERNS: Final = tuple(
+    (code, re.compile(pattern), weight)
+    for code, weight, pattern in (
+        # Words of chat formats that end one role and begin another.
+        (
+            "border",
+            0.5,
+            r"<\|(?:im_start|im_end|system|endoftext|eot_id|start_header_id)\|>|<</?sys>>|\[/?inst\]",
+        ),
+        ("border", 0.45, r"</?s?system[^>\n]{0,20}>"),
+        (
+            "border",
+            0.35,
+            (
+                rf"(?:^|\n)\W{{0,12}}(?:{_SYSTEM})\W{{0,3}}(?:message|prompt|note|override|update)?"
+                rf"\W{{0,4}}[:\]>]"
+            ),
+        ),
+        (
+            "border",
+            0.35,
+            r"(?:^|\n)\W{0,6}(?:admin|administrator|developer|root)\W{0,3}(?:message|note|override)?:",
+        ),
+        (
+            "border",
+            0.45,
+            (
+                r"(?:-|=|#|\*|_|~){3,12} {0,3}(?:end|beginning|begin|start) of (?:the )?"
+                r"(?:document|user|input|context|text|data|email|conversation|prompt|file|page)"
+            ),
+        ),
+        ("role_json", 0.35, r"\"role\"\s{0,3}:\s{0,3}\"system\""),
+        (
+            "closed_tag",
+            0.3,
+            r"</(?:context|user_input|user|data|input|instructions?|untrusted|email)>\s{0,4}\w",
+        ),
+        (
+            "turns",
+            0.15,
+            r"\n\W{0,3}(?:human|user)\W{0,3}:[^\n]{1,200}\n\s{0,3}\W{0,3}(?:system|assistant)\W{0,3}:",
+        ),
+        # A picture whose address carries what the model knows.
+        (
+            "link",
+            0.5,
+            (
+                r"!\[[^\]\n]{0,200}\]\(https?://[^)\s]{1,300}[?&][^)\s=]{1,40}=(?:[^)\s]{0,20}[{<\[]|"
+                r"(?:secret|data|token|password|history|conversation|prompt|key|context|summary|message)s?\b)"
+            ),
+        ),
+    )
+)
+_SENTENCE_END = re.compile(r"[.!?]\s|;|[.!?]$|\n\s{0,40}[\n*#|/<>\d-]|\n\s{4}")
+_QUESTION = re.compile(
+    r"(?:^|[.!?\n:]\s{0,3}|[\"'] ?)(?:how|why|can i|could i|may i|should i|when|where|who|what happens|is it|"
+    r"is the|does|did|do i|explain|define|wie |warum|darf ich|kann ich|como |por que|puedo|posso|comment|"
+    r"pourquoi|puis-je|come |perche|czy|jak |dlaczego|можно ли|как |почему)\b[^.!?\n]{0,80}$"
+)
+_NOT_A_COMMAND = re.compile(
+    r"\b(?:i|we|they|he|she|it|who|not|don't|dont|never|didn't|cannot|can't|people|users|did|does|doesn't|would|"
+    r"which|that|nor|or|the|a|an|in|by|of|test_?) $"
+    r"|(?<!you )(?<!you have )(?<!you need )(?<!you are )(?<!you want )(?<!going )(?<!told )(?<!is )\bto $"
+)
+_A_PROMPT = re.compile(r"\b(?:an?|good|better|custom|my|our|new|another|each|different|such) $")
+_PROMPT_TOPIC = re.compile(
+    r" ?(?:leak|injection|engineering|design|example|template|security|protection|extraction|best|file|"
+    r"attack|for\b)"
+)
+_ABOUT: Final = int(D.ABOUT)
+_ROLE: Final = int(D.ROLE)
+_STORY: Final = int(D.WILD | D.FREE | D.MODE)
+_OVERRIDE: Final = int(D.OVERRIDE)
+_PROMPT: Final = int(D.PROMPT)
+_TARGET = re.compile(r"https?://|@[\w-]{1,63}\.\w|\bwww\.")
+_TALK_WEIGHT: Final = 0.45
+LINE_BREAK_WINDOW: Final = 40
+WILD_WINDOW: Final = 1_500
+
+
+_Entry = tuple[str, re.Pattern[str] | None, bool, int]
+KEY_CHARS: Final = 4
+
+
+@lru_cache(maxsize=1)
+def _index() -> tuple[tuple[tuple[int, dict[str, list[_Entry]]], ...], re.Pattern[str]]:
+    """Sort the lexicon by the first letters of each entry; tell where an entry can begin."""
+    words: dict[tuple[str, bool], int] = {}
+    glued: set[str] = set()
+    for does, entries in LEXICON.items():
+        for raw in entries.replace("\n", "").split("|"):
+            entry = fold(raw.strip().replace("_", " "))
+            is_open = entry.endswith("*")
+            entry = entry.removesuffix("*")
+            if not entry:
+                continue
+            if _is_glued(entry[0]):
+                glued.add(entry[0])
+                is_open = True
+            words[entry, is_open] = words.get((entry, is_open), 0) | int(does)
+    tables: dict[int, dict[str, list[_Entry]]] = {size: {} for size in range(KEY_CHARS, 0, -1)}
+    for (entry, is_open), flags in words.items():
+        key = re.split(r"[* ]", entry, maxsplit=1)[0][:KEY_CHARS]
+        pattern = _flexible(entry) if "*" in entry or " " in entry.strip() else None
+        tables[len(key)].setdefault(key, []).append((entry, pattern, is_open, flags))
+    starts = re.compile(rf"(?<![^\W_])[^\W_]|[@[{''.join(sorted(glued))}]")
+    return tuple(tables.items()), starts
+
+
+def _flexible(entry: str) -> re.Pattern[str]:
+    return re.compile(
+        r"\s{1,3}".join(re.escape(part).replace(r"\*", r"\w{0,8}") for part in entry.split(" "))
+    )
+
+
+def _is_glued(char: str) -> bool:
+    code = ord(char)
+    return 0x0590 <= code <= 0x0EFF or 0x1100 <= code <= 0x11FF or 0x3040 <= code <= 0xD7AF
+
+
+def _hits(text: str) -> list[tuple[int, int, int]]:
+    """Find every entry of the lexicon: start, end, flags."""
+    tables, starts = _index()
+    flat = text.replace("\n", " ")
+    is_loose = "  " in flat
+    found = []
+    for match in starts.finditer(text):
+        at = match.start()
+        for size, table in tables:
+            for entry, pattern, is_open, flags in table.get(text[at : at + size], ()):
+                if flat.startswith(entry, at):
+                    end = at + len(entry)
+                elif pattern is not None and (is_loose or "*" in entry):
+                    got = pattern.match(flat, at)
+                    if got is None:
+                        continue
+                    end = got.end()
+                else:
+                    continue
+                if is_open or not text[end : end + 1].isalnum():
+                    found.append((at, end, flags))
+    return [hit for hit in found if _counts(text, *hit)]
+
+
+def _counts(text: str, start: int, end: int, flags: int) -> bool:
+    """Leave out what only looks like a command or like the machine's own prompt."""
+    if flags & _OVERRIDE and _is_no_command(text, start, end):
+        return False
+    return not (flags & _PROMPT and _is_some_prompt(text, start, end))
+
+
+def _is_no_command(text: str, start: int, end: int) -> bool:
+    """Tell whether somebody merely says that something is ignored, or a name in code contains it."""
+    after = text[end : end + 3].lstrip(" ")[:1]
+    return after in {"=", "_", "("} or _NOT_A_COMMAND.search(text, max(0, start - 24), start) is not None
+
+
+def _is_some_prompt(text: str, start: int, end: int) -> bool:
+    """Tell whether it is about system prompts as such, or one the writer has made."""
+    return bool(_A_PROMPT.search(text, max(0, start - 16), start) or _PROMPT_TOPIC.match(text, end))
+
+
+def fired(text: str) -> list[tuple[str, float, int, int]]:
+    """List what fires in one reading: code, weight, start, end."""
+    hits = _hits(text)
+    fired = []
+    for code, pattern, weight in _PATTERNS:
+        match = pattern.search(text)
+        if match is not None:
+            fired.append((code, weight, match.start(), match.end()))
+            if code == "border":
+                hits.append((match.start(), match.end(), int(D.BORDER)))
+    hits.extend((match.start(), match.end(), int(D.TARGET)) for match in _TARGET.finditer(text))
+    hits.sort()
+    fired.extend(_combined(text, hits))
+    wild = _wild(text, hits)
+    if wild is not None:
+        fired.append(wild)
+    return fired
+
+
+def _combined(text: str, hits: list[tuple[int, int, int]]) -> list[tuple[str, float, int, int]]:
+    """Slide over the hits and note each rule whose concepts all lie in its window."""
+    best: dict[int, tuple[str, float, int, int]] = {}
+    last: dict[int, tuple[int, int]] = {}
+    for start, end, flags in hits:
+        for bit in _bits(flags):
+            last[bit] = (start, end)
+        for number, rule in _rules_for(flags):
+            if number in best and best[number][1] >= rule.weight:
+                continue
+            places = [last[need] for need in rule.needs if need in last]
+            if len(places) < len(rule.needs):
+                continue
+            first = min(place[0] for place in places)
+            final = max(place[1] for place in places)
+            if final - first > rule.window or (rule.one_sentence and _is_parted(text, first, final)):
+                continue
+            weight = rule.weight * _context(text, first, final, last.get(_ABOUT))
+            old = best.get(number)
+            # The same beginning with a later end is the same place, seen with more of its surroundings.
+            if old is None or (old[1] < weight and first != old[2]):
+                best[number] = (rule.code, weight, first, final)
+    return list(best.values())
+
+
+@lru_cache(maxsize=4096)
+def _bits(flags: int) -> tuple[int, ...]:
+    return tuple(int(does) for does in Does if flags & does)
+
+
+@lru_cache(maxsize=4096)
+def _rules_for(flags: int) -> tuple[tuple[int, _Rule], ...]:
+    return tuple((n, rule) for n, rule in enumerate(_RULES) if any(flags & need for need in rule.needs))
+
+
+def _is_parted(text: str, start: int, end: int) -> bool:
+    """Tell whether a sentence, a list item or a paragraph ends between the two."""
+    if end - start > LINE_BREAK_WINDOW and text.find("\n", start, end) >= 0:
+        return True
+    return _SENTENCE_END.search(text, start, end) is not None
+
+
+def _context(text: str, start: int, end: int, about: tuple[int, int] | None) -> float:
+    """Weigh down what is asked about, quoted in a sentence, or follows words that talk about a text."""
+    if about is not None and -40 < start - about[1] < 100:
+        return _TALK_WEIGHT
+    if _QUOTED_BEFORE.search(text, max(0, start - 12), start) and _QUOTED_AFTER.match(text, end, end + 60):
+        return _TALK_WEIGHT
+    if _QUESTION.search(text, max(0, start - 90), start) is not None:
+        return _TALK_WEIGHT
+    return 1.0
+
+
+_QUOTED_BEFORE = re.compile(r"[^\W\d_][ ,(]{0,2}[\"'][^\"']{0,8}$|^\W{0,2}[\"'][^\"'\n]{0,12}$")
+_QUOTED_AFTER = re.compile(r"[^\"'\n]{0,40}[\"']\s?[\w?.,)]")
+
+
+def _wild(text: str, hits: list[tuple[int, int, int]]) -> tuple[str, float, int, int] | None:
+    """Count different jailbreak words near each other in a text that hands out a role."""
+    if not any(flags & _ROLE for _, _, flags in hits):
+        return None
+    window: deque[tuple[int, str]] = deque()
+    counts: dict[str, int] = {}
+    most = (0, 0, 0)
+    for start, end, flags in hits:
+        if not flags & _STORY:
+            continue
+        word = text[start:end]
+        window.append((start, word))
+        counts[word] = counts.get(word, 0) + 1
+        while start - window[0][0] > WILD_WINDOW:
+            _, old = window.popleft()
+            counts[old] -= 1
+            if not counts[old]:
+                del counts[old]
+        most = max(most, (len(counts), window[0][0], end))
+    kinds, first, final = most
+    return ("jailbreak_story", min(0.8, 0.1 * (kinds - 2)), first, final) if kinds > 3 else None
