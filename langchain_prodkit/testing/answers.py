@@ -38,6 +38,7 @@ which is answered as JSON; or None for the answer given without a script.
 
 _MESSAGE_KEYS: Final = frozenset({"content", "tool_calls", "refusal", "finish_reason"})
 _ECHO_CHARS: Final = 4000
+_MAX_BRACES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,20 +240,34 @@ def _prose(request: ChatRequest) -> str:
 
 
 def _schema_in_prompt(request: ChatRequest) -> dict[str, Any] | None:
-    """Find a JSON schema that the prompt asks to follow, as parsers without a JSON mode write it."""
+    """Find a JSON schema that the prompt asks to follow, as parsers without a JSON mode write it.
+
+    The last one counts: format instructions begin with an example of what a schema is.
+    """
     for message in reversed(request.messages):
         text = text_of(message.get("content"))
-        if (at := text.find('"properties"')) < 0:
-            continue
-        decoder = json.JSONDecoder()
-        for start in itertools.islice((m.start() for m in re.finditer(r"\{", text[: at + 1])), 50):
-            try:
-                value, _ = decoder.raw_decode(text, start)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(value, dict) and isinstance(value.get("properties"), dict):
-                return value
+        found = [value for value in _objects(text) if isinstance(value.get("properties"), dict)]
+        if found:
+            return found[-1]
     return None
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Give the JSON objects that stand in a text, the outermost ones, as long as it is not absurd."""
+    if '"properties"' not in text:
+        return
+    decoder = json.JSONDecoder()
+    start = text.find("{")
+    for _ in range(_MAX_BRACES):
+        if start < 0:
+            return
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            yield value
+        start = text.find("{", end)
 
 
 def _free_object(request: ChatRequest) -> dict[str, Any]:

@@ -49,7 +49,8 @@ _FORMATS: Final = {
     "byte": "YQ==",
 }
 _TEXT_CHARS: Final = 200
-_MAX_VALUES: Final = 5000
+_MAX_VALUES: Final = 2000
+_MAX_CHARS: Final = 100_000
 _MAX_DEPTH: Final = 60
 _QUOTED = re.compile(r"(?<!\w)'([^'\n]{1,200})'|\"([^\"\n]{1,200})\"")
 _NUMBER = re.compile(r"(?<![\w.])-?\d{1,12}(?:\.\d{1,6})?(?![\w.]*\d)")
@@ -201,7 +202,9 @@ class Filler:
             wanted = min(max(1, wanted), int(schema.get("maxProperties", _MAX_VALUES)))
         if extra is not False:
             names = self._names(schema.get("propertyNames"))
-            while len(value) < min(wanted, _MAX_VALUES) and (name := next(names, None)) is not None:
+            while len(value) < wanted and self._made < _MAX_VALUES:
+                if (name := next(names, None)) is None:
+                    break
                 if name not in value:
                     value[name] = self._value(extra, stack)
         return value
@@ -221,7 +224,7 @@ class Filler:
         least, most = int(schema.get("minItems", 0)), int(schema.get("maxItems", _MAX_VALUES))
         circular = self._returns(items, stack)
         wanted = least if prefix or circular else min(max(1, least), most)
-        while len(value) < min(wanted, _MAX_VALUES) and items is not False:
+        while len(value) < wanted and self._made < _MAX_VALUES and items is not False:
             value.append(self._value(items, stack))
         if schema.get("uniqueItems"):
             value = self._unique(value, items, stack)
@@ -252,7 +255,7 @@ class Filler:
         return int(number) if is_integer else number
 
     def _string(self, schema: dict[str, Any]) -> str:
-        least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
+        least, most = min(int(schema.get("minLength", 0)), _MAX_CHARS), schema.get("maxLength")
         if isinstance(pattern := schema.get("pattern"), str):
             found = string_matching(pattern, min_length=least)
             if found is not None:

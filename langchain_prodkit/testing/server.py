@@ -29,8 +29,9 @@ class ProviderServer:
 
     A sync and async context manager; it serves on a thread of its own with its own event loop, so
     both kinds of code can talk to it. Without a script it answers by itself: it repeats what the
-    user said, calls tools with arguments made from their schemas, fills JSON schemas, and answers
-    in prose after a tool's result; the same request always gets the same answer.
+    user said, calls tools with arguments made from their schemas, fills JSON schemas (those it
+    finds written in a prompt, too), and answers in prose after a tool's result; the same request
+    always gets the same answer.
 
     A token is four characters here, in limits, `usage`, `max_tokens` and log probabilities alike.
     """
