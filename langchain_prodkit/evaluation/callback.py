@@ -16,7 +16,7 @@ from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.evaluation.pending import PendingRecords
 from langchain_prodkit.evaluation.plain import plain, text_of
 from langchain_prodkit.evaluation.redaction import Redactor
-from langchain_prodkit.evaluation.tree import RunTree
+from langchain_prodkit.evaluation.tree import Kind, RunTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,14 +238,15 @@ class MLflowEvalCallback(BaseCallbackHandler):
         value: Any,
         serialized: Any,
         about: dict[str, Any],
+        kind: Kind = "leaf",
     ) -> None:
         with self._lock:
             tree = self._tree
-            if tree.joined(run_id, parent_run_id) or self._is_closed:
+            if tree.joined(run_id, parent_run_id, kind) or self._is_closed:
                 return
             rate = self._sample_rate
             is_sampled = rate >= 1.0 or random.random() < rate  # noqa: S311 - a sample, not a secret
-            tree.plant(run_id, is_sampled=is_sampled)
+            tree.plant(run_id, kind, is_sampled=is_sampled)
         if is_sampled:
             tree.describe(run_id, value, serialized, about)
 
@@ -253,7 +254,7 @@ class MLflowEvalCallback(BaseCallbackHandler):
         self, run_id: UUID, output: Any = None, error: BaseException | None = None, value: Any = None
     ) -> None:
         with self._lock:
-            root = self._tree.end(run_id)
+            root = self._tree.end(run_id, error)
         if root is None:
             return
         self._pending.add(root.record(output, error, value))
@@ -262,7 +263,7 @@ class MLflowEvalCallback(BaseCallbackHandler):
     def on_chain_start(
         self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        self._start(run_id, parent_run_id, inputs, serialized, kwargs)
+        self._start(run_id, parent_run_id, inputs, serialized, kwargs, "chain")
 
     @override
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -361,7 +362,8 @@ class MLflowEvalCallback(BaseCallbackHandler):
         inputs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._start(run_id, parent_run_id, input_str if inputs is None else inputs, serialized, kwargs)
+        value = input_str if inputs is None else inputs
+        self._start(run_id, parent_run_id, value, serialized, kwargs, "tool")
 
     @override
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:

@@ -5,10 +5,11 @@ Nothing here locks: `MLflowEvalCallback` calls the methods that change the tree 
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.messages.ai import add_usage
 
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenRoot", "RunTree"]
 
+MAX_LATE: Final = 256
+"""Ended roots below which something still runs; past that the oldest is forgotten."""
+
+Kind = Literal["chain", "tool", "leaf"]
+"""Leaves (models, retrievers) hardly ever start runs of their own."""
+
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -37,12 +44,13 @@ class OpenRoot:
         "waited_s",
     )  # fmt: skip
 
-    def __init__(self, run_id: UUID, *, is_sampled: bool) -> None:
+    def __init__(self, run_id: UUID, kind: Kind, *, is_sampled: bool) -> None:
         """Start the clock."""
         self.run_id = run_id
         self.is_sampled = is_sampled
         self.is_closed = False
-        self.runs: set[UUID] = {run_id}
+        self.runs: dict[UUID, Kind] = {run_id: kind}
+        """Runs going on, the root included."""
         self.started_s = time.perf_counter()
         self.started_at = time.time()
         self.name = ""
@@ -71,7 +79,7 @@ class OpenRoot:
             usage = part if usage is None else add_usage(usage, part)
         # A copy: tokens are noted without the lock.
         first_s = next(reversed(list(self.first_tokens.values())), None)
-        return EvalRecord(
+        record = EvalRecord(
             id=str(self.run_id),
             input=self.input if value is None else plain(value),
             output=None if error is not None else plain(output),
@@ -90,6 +98,9 @@ class OpenRoot:
             tags=self.tags,
             metadata=self.metadata,
         )
+        # What still runs below keeps the root in memory, but need not keep its texts.
+        self.input, self.contexts, self.metadata, self.usage = None, {}, {}, []
+        return record
 
 
 class RunTree:
@@ -105,34 +116,34 @@ class RunTree:
         self.max_open = max_open
         self._root_of: dict[UUID, OpenRoot] = {}
         self._roots: OrderedDict[UUID, OpenRoot] = OrderedDict()
+        self._late: OrderedDict[UUID, OpenRoot] = OrderedDict()
 
     def __len__(self) -> int:
         """How many runs are followed, roots and others."""
         return len(self._root_of)
 
-    def joined(self, run_id: UUID, parent_run_id: UUID | None) -> bool:
+    def joined(self, run_id: UUID, parent_run_id: UUID | None, kind: Kind) -> bool:
         """Follow a run below a root that is known; False for the topmost run of a tree."""
         root = None if parent_run_id is None else self._root_of.get(parent_run_id)
         if root is None:
             return False
         self._root_of[run_id] = root
-        root.runs.add(run_id)
+        root.runs[run_id] = kind
         if root.retrievals and parent_run_id in root.retrievals:
             root.retrievals[run_id] = False
         return True
 
-    def plant(self, run_id: UUID, *, is_sampled: bool) -> None:
+    def plant(self, run_id: UUID, kind: Kind, *, is_sampled: bool) -> None:
         """Follow a new root, and give up the oldest one if there are too many."""
         self.seen += 1
         self.sampled += is_sampled
         self.open += is_sampled
-        root = OpenRoot(run_id, is_sampled=is_sampled)
+        root = OpenRoot(run_id, kind, is_sampled=is_sampled)
         self._root_of[run_id] = self._roots[run_id] = root
         if len(self._roots) > self.max_open:
             _, oldest = self._roots.popitem(last=False)
-            for run in oldest.runs:
-                self._root_of.pop(run, None)
-            if oldest.is_sampled and not oldest.is_closed:
+            self._lose(oldest)
+            if oldest.is_sampled:
                 self.given_up += 1
                 self.open -= 1
 
@@ -145,7 +156,7 @@ class RunTree:
             root.tags = tuple(about.get("tags") or ())
             root.metadata = plain_values(about.get("metadata"))
 
-    def end(self, run_id: UUID) -> OpenRoot | None:
+    def end(self, run_id: UUID, error: BaseException | None = None) -> OpenRoot | None:
         """Follow a run no longer; give the root if it was one that is to be recorded.
 
         Runs below a root that ended first (a parallel branch after another one failed) stay known
@@ -154,16 +165,35 @@ class RunTree:
         root = self._root_of.pop(run_id, None)
         if root is None:
             return None
-        root.runs.discard(run_id)
+        del root.runs[run_id]
         root.retrievals.pop(run_id, None)
-        is_root = root.run_id == run_id
-        root.is_closed = root.is_closed or is_root
-        if root.is_closed and not root.runs:
-            self._roots.pop(root.run_id, None)
-        if not (is_root and root.is_sampled):
+        if root.run_id != run_id:
+            if root.is_closed and not root.runs:
+                self._late.pop(root.run_id, None)
+            return None
+        root.is_closed = True
+        self._roots.pop(run_id, None)
+        if root.runs:
+            self._keep_late(root, is_cancelled=isinstance(error, asyncio.CancelledError))
+        if not root.is_sampled:
             return None
         self.open -= 1
         return root
+
+    def _keep_late(self, root: OpenRoot, *, is_cancelled: bool) -> None:
+        # langchain-core 1.7 reports no end of a model, retriever or tool that was cancelled.
+        gone: set[Kind] = {"leaf", "tool"} if is_cancelled else {"leaf"}
+        for run, kind in list(root.runs.items()):
+            if kind in gone:
+                del root.runs[run], self._root_of[run]
+        if root.runs:
+            self._late[root.run_id] = root
+            if len(self._late) > MAX_LATE:
+                self._lose(self._late.popitem(last=False)[1])
+
+    def _lose(self, root: OpenRoot) -> None:
+        for run in root.runs:
+            self._root_of.pop(run, None)
 
     def _recording(self, run_id: UUID) -> OpenRoot | None:
         root = self._root_of.get(run_id)
