@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from langchain_core.load.serializable import Serializable
-from pydantic import ConfigDict, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
 from langchain_prodkit._extras import require
@@ -53,12 +53,12 @@ class PresidioDetector(Serializable):
     languages: tuple[str, ...] = ("en",)
     """Languages of the texts; each needs its spaCy model, unless only patterns are used."""
     model: str = "auto"
-    """Name or folder of a spaCy pipeline; `auto`: the largest installed official one, then its repackaging."""
+    """Name or folder of a spaCy pipeline; `auto`: an installed official one, else its repackaging."""
     profile: Profile = "balanced"
     """See `Profile`."""
     recognizers: tuple[Any, ...] = ()
     """More Presidio `EntityRecognizer` objects; their entities are looked for as well."""
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, float] = Field(default_factory=dict)
     """Entity -> the lowest score that counts; the default is Presidio's, which takes everything."""
     allow_list: tuple[str, ...] = ()
     """Values, exactly as written, that are not personal."""
@@ -201,18 +201,16 @@ class PresidioDetector(Serializable):
 
     @override
     def to_json(self) -> Any:
-        data = super().to_json()
-        kwargs = data.get("kwargs", {})
-        for name, field in type(self).model_fields.items():
-            if name in kwargs and getattr(self, name) == field.default:
-                del kwargs[name]
-        if kwargs.get("profile") == "patterns":
-            if tuple(kwargs.get("entities", ())) == tuple(
-                e for e in DEFAULT_ENTITIES if e not in _STATISTICAL
-            ):
-                del kwargs["entities"]
-        ensure_serializable(type(self).__name__, kwargs)
-        return data
+        data: dict[str, Any] = dict(super().to_json())
+        plain: dict[str, Any] = {}
+        for name, value in data.get("kwargs", {}).items():
+            field = type(self).model_fields[name]
+            if value and value != field.default:
+                plain[name] = value
+        if self.profile == "patterns" and set(self.entities) == set(DEFAULT_ENTITIES) - _STATISTICAL:
+            plain.pop("entities", None)
+        ensure_serializable(type(self).__name__, plain)
+        return {**data, "kwargs": plain}
 
 
 class _SpanCache:

@@ -9,6 +9,7 @@ Imported late: this module needs presidio-analyzer and spaCy.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,9 @@ STATISTICAL: Final = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP", "DA
 WINDOW_CHARS: Final = 20_000
 OVERLAP_CHARS: Final = 400
 BATCH_TEXTS: Final = 64
+_EAST_ASIAN = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+# spaCy's tokenizer takes quadratic time on long runs of punctuation without a blank.
+_LONG_RUN = re.compile(r"\S{200,}")
 _UNUSED = ("tagger", "parser", "senter", "attribute_ruler", "lemmatizer", "morphologizer")
 # The last one is the official en_core_web_sm 3.8.0, repackaged for the package index.
 _ENGLISH = (
@@ -70,7 +74,7 @@ def installed_model(model: str, language: str) -> str:
     raise MissingModelError(f"language {language!r}" if model == "auto" else model, commands=ways)
 
 
-class _NlpEngine(SpacyNlpEngine):  # type: ignore[misc]
+class _NlpEngine(SpacyNlpEngine):
     """A spaCy engine for Presidio that was loaded by us and finds context by lower-cased tokens."""
 
     def __init__(self, pipelines: Mapping[str, Any], wanted: Collection[str], context: set[str]) -> None:
@@ -78,7 +82,7 @@ class _NlpEngine(SpacyNlpEngine):  # type: ignore[misc]
         super().__init__(
             ner_model_configuration=NerModelConfiguration(model_to_presidio_entity_mapping=known)
         )
-        self.nlp = dict(pipelines)
+        self.nlp: Any = dict(pipelines)
         self._known = known
         # Presidio drops stop words from the context, "call" among them.
         self._context = context
@@ -88,6 +92,9 @@ class _NlpEngine(SpacyNlpEngine):  # type: ignore[misc]
 
     def _doc_to_nlp_artifact(self, doc: Any, language: str) -> NlpArtifacts:
         entities = [span for span in doc.ents if span.label_ in self._known]
+        if language == "en":
+            # An English model takes most Korean, Chinese and Japanese words for names.
+            entities = [span for span in entities if _EAST_ASIAN.search(span.text) is None]
         for span in entities:
             span.label_ = self._known[span.label_]
         return NlpArtifacts(
@@ -101,7 +108,7 @@ class _NlpEngine(SpacyNlpEngine):  # type: ignore[misc]
         )
 
 
-class _Enhancer(LemmaContextAwareEnhancer):  # type: ignore[misc]
+class _Enhancer(LemmaContextAwareEnhancer):
     """Presidio's context rule, in logarithmic instead of linear time per hit."""
 
     def enhance_using_context(
@@ -111,7 +118,12 @@ class _Enhancer(LemmaContextAwareEnhancer):  # type: ignore[misc]
         return super().enhance_using_context(text, raw_results, *args, **kwargs) if raw_results else []
 
     @staticmethod
-    def _find_index_of_match_token(word: str, start: int, tokens: Any, tokens_indices: list[int]) -> int:
+    def _find_index_of_match_token(
+        word: str,  # noqa: ARG004 - Presidio's signature
+        start: int,
+        tokens: Any,  # noqa: ARG004
+        tokens_indices: list[int],
+    ) -> int:
         return max(0, bisect_right(tokens_indices, start) - 1)
 
 
@@ -173,7 +185,7 @@ class Engine:
         cut = [readable(texts[index][start : start + WINDOW_CHARS]) for index, start in windows]
         found: list[list[Span]] = [[] for _ in texts]
         for language in self._languages:
-            batch = self._nlp.process_batch(cut, language, batch_size=BATCH_TEXTS)
+            batch: Any = self._nlp.process_batch(map(_tokenizable, cut), language, batch_size=BATCH_TEXTS)
             for (index, start), window, (_, artifacts) in zip(windows, cut, batch, strict=True):
                 spans = self._analyze(window, language, artifacts)
                 found[index] += _inner(spans, start, len(window), len(texts[index]))
@@ -206,11 +218,17 @@ def _pipeline(model: str, language: str) -> Any:
     nlp = spacy.load(name, exclude=list(_UNUSED))
     if "ner" not in nlp.pipe_names:
         raise ConfigurationError(f"the spaCy model {name!r} has no entity recognizer (`ner`)")
-    listens = any(node.name.endswith("listener") for node in nlp.get_pipe("ner").model.walk())
+    ner: Any = nlp.get_pipe("ner")
+    listens = any(node.name.endswith("listener") for node in ner.model.walk())
     for pipe in ("tok2vec", "transformer"):
         if pipe in nlp.pipe_names and not listens:
             nlp.remove_pipe(pipe)
     return nlp
+
+
+def _tokenizable(text: str) -> str:
+    """Give a text of the same length for the tokenizer only; patterns read the real one."""
+    return _LONG_RUN.sub(lambda match: re.sub(r"[\W_]", " ", match.group()), text)
 
 
 def _starts(length: int) -> range:

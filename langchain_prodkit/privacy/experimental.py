@@ -56,7 +56,7 @@ def as_detector(detector: Any) -> Any:
     if hasattr(detector, "_analyzer") and hasattr(detector, "analyzed_fields"):
         return AnonymizerDetector(detector)
     msg = (
-        f"a detector needs detect(texts) -> list of lists of Span (and adetect); {type(detector).__qualname__} "
-        "has none and is no anonymizer of langchain-experimental"
+        f"a detector needs detect(texts) -> list of lists of Span (and adetect); a "
+        f"{type(detector).__qualname__} has none and is no anonymizer of langchain-experimental"
     )
     raise ConfigurationError(msg)

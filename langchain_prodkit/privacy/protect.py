@@ -170,7 +170,10 @@ class ProtectedChatModel(DelegatingChatModel):
         with set_config_context(ensure_config(config)) as context:
             chunks: Any = super().stream(input, config, stop=stop, **kwargs)
             try:
-                while (chunk := context.run(next, chunks, END)) is not END:
+                while True:
+                    chunk: Any = context.run(next, chunks, END)
+                    if chunk is END:
+                        return
                     yield chunk
             finally:
                 context.run(chunks.close)
@@ -241,22 +244,20 @@ class ProtectedChain(ProdkitRunnable[Any, Any]):
     def transform(
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        def body(values: Iterator[Any], config: RunnableConfig, **kwargs: Any) -> Iterator[Any]:
+        def body(values: Iterator[Any], _: Any, config: RunnableConfig) -> Iterator[Any]:
             total: Any = END
             for value in values:
                 total = added(total, value)
             if total is not END:
                 yield from drive_stream(self._stream_steps(total, config, kwargs))
 
-        yield from self._transform_stream_with_config(input, body, ensure_config(config), **kwargs)
+        yield from self._transform_stream_with_config(input, body, ensure_config(config))
 
     @override
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        async def body(
-            values: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any
-        ) -> AsyncIterator[Any]:
+        async def body(values: AsyncIterator[Any], _: Any, config: RunnableConfig) -> AsyncIterator[Any]:
             total: Any = END
             async for value in values:
                 total = added(total, value)
@@ -269,7 +270,7 @@ class ProtectedChain(ProdkitRunnable[Any, Any]):
             finally:
                 await stream.aclose()
 
-        async for chunk in self._atransform_stream_with_config(input, body, ensure_config(config), **kwargs):
+        async for chunk in self._atransform_stream_with_config(input, body, ensure_config(config)):
             yield chunk
 
     @override

@@ -176,13 +176,13 @@ class PresidioRestorer(ProdkitRunnable[Any, Any]):
         scope = scope_of(config)
         if scope is None or not self.privacy.vault.knows(scope):
             raise UnknownScopeError(NO_SCOPE)
-        return self.privacy.reader(scope)
+        return self.privacy.reader(scope)  # type: ignore[no-any-return]
 
     @override
     def transform(
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        def body(chunks: Iterator[Any], config: RunnableConfig) -> Iterator[Any]:
+        def body(chunks: Iterator[Any], _: Any, config: RunnableConfig) -> Iterator[Any]:
             yield from drive_stream(self._stream_steps(chunks, config))
 
         yield from self._transform_stream_with_config(input, body, ensure_config(config), **kwargs)
@@ -191,7 +191,7 @@ class PresidioRestorer(ProdkitRunnable[Any, Any]):
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        async def body(chunks: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[Any]:
+        async def body(chunks: AsyncIterator[Any], _: Any, config: RunnableConfig) -> AsyncIterator[Any]:
             stream = adrive_stream(self._stream_steps(chunks, config))
             try:
                 async for chunk in stream:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PresidioRunnable"]
 
-TOKEN_FORMAT: Final = "<{entity}_{n}>"
+TOKEN_FORMAT: Final = "<{entity}_{n}>"  # noqa: S105 - no password
 _SECRET_PARAMS = frozenset({"key", "salt"})
 
 
@@ -111,16 +111,16 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
         ready = Operators(plain)
         detector = PresidioDetector() if detector is None else as_detector(detector)
         grammar = Grammar(token_format, getattr(detector, "entities", None))
-        super().__init__(
-            detector=detector,
-            vault=MemoryVault() if vault is None else vault,
-            operators=plain,
-            token_format=token_format,
-            on_error=on_error,
-            on_unknown=on_unknown,
-            on_binary=on_binary,
-            **kwargs,
-        )
+        fields: dict[str, Any] = {
+            "detector": detector,
+            "vault": MemoryVault() if vault is None else vault,
+            "operators": plain,
+            "token_format": token_format,
+            "on_error": on_error,
+            "on_unknown": on_unknown,
+            "on_binary": on_binary,
+        }
+        super().__init__(**fields, **kwargs)
         self._grammar = grammar
         self._ready = ready
         watch_runs()
@@ -186,7 +186,7 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
     async def _adetect(self, texts: Sequence[str]) -> list[list[Span]]:
         adetect = getattr(self.detector, "adetect", None)
         if adetect is None:
-            return await asyncio.to_thread(self.detector.detect, texts)  # type: ignore[no-any-return]
+            return await asyncio.to_thread(self.detector.detect, texts)
         return await adetect(texts)  # type: ignore[no-any-return]
 
     def reader(self, scope: Scope) -> Reader:

@@ -143,7 +143,7 @@ class MemoryVault(Serializable):
             token = room.tokens.get((entity, value))
             if token is None:
                 if len(room.tokens) >= self.max_values:
-                    msg = f"the scope already holds {self.max_values} values; raise max_values or start a new thread"
+                    msg = f"the scope already holds {self.max_values} values; raise max_values"
                     raise RedactionError(msg)
                 room.counts[entity] += 1
                 token = room.tokens[entity, value] = f"{entity}_{room.counts[entity]}"

@@ -10,7 +10,7 @@ _CARD = r"(?<![\d.,\-])(?:\d[ \-.]?){11,18}\d(?![\d\-])"
 _LENGTHS = range(12, 20)
 
 
-class CardRecognizer(PatternRecognizer):  # type: ignore[misc]
+class CardRecognizer(PatternRecognizer):
     """Finds card numbers of 12 to 19 digits with a known first digit and a right check digit."""
 
     PATTERNS = (Pattern("card", _CARD, 0.3),)

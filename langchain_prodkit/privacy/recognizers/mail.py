@@ -16,7 +16,7 @@ _MAIL = (
 _INTERNATIONAL = r"(?<![\w.+\-])[\w.+\-]{1,64}@(?:\w[\w\-]{0,62}\.)+\w[\w\-]{0,62}\w(?![\w\-])"
 
 
-class MailRecognizer(PatternRecognizer):  # type: ignore[misc]
+class MailRecognizer(PatternRecognizer):
     """Finds e-mail addresses whose domain ends in a public suffix, without ever asking the network."""
 
     PATTERNS = (Pattern("mail", _MAIL, 0.5), Pattern("international mail", _INTERNATIONAL, 0.4))

@@ -18,7 +18,7 @@ FORMATTED: Final = 0.7
 BARE: Final = 0.4
 """The score of digits in a row, which may number anything: Presidio's score for every phone."""
 _CANDIDATE = re.compile(
-    r"(?<![\w.,:/#@%=&\-])"
+    r"(?<![\w.:/#@%=&\-])(?<!\d,)"
     r"(?:\+[ ]?\d|\(\+?\d|\d)(?:[ \u00a0.\-/()]{0,2}\d){5,16}"
     r"(?:[ ]?(?:x|ext\.?|extension|#)[ ]?\d{1,6})?"
     r"(?![\dA-Za-z@%]|[.,:/\-]\d)"
@@ -28,12 +28,15 @@ _NOT_A_PHONE = re.compile(
     r"|\d{3}[ \-]\d{2}[ \-]\d{4}"  # a social security number
     r"|\d{1,3}(?:\.\d{1,3}){3}"  # an IP address
     r"|(?:\d{4}[ \-]?){3}\d{1,7}"  # a card
+    r"|\d{5}-\d{3,4}"  # a postcode
 )
+_HOUSE = re.compile(r"\d{1,7} \d{1,5}(?= [^\W\d_])")
 _PREFIX = re.compile(r"\+|\(\+|00[1-9]")
 _MIN_DIGITS: Final = 7
+_MIN_BARE: Final = 9
 
 
-class PhoneRecognizer(LocalRecognizer):  # type: ignore[misc]
+class PhoneRecognizer(LocalRecognizer):
     """Finds phone numbers of the given regions, and of any country with a `+` prefix."""
 
     CONTEXT = ("phone", "number", "telephone", "cell", "cellphone", "mobile", "call", "tel", "fax", "전화")
@@ -56,17 +59,23 @@ class PhoneRecognizer(LocalRecognizer):  # type: ignore[misc]
     def load(self) -> None:
         """Load nothing: phonenumbers brings its tables."""
 
-    def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],  # noqa: ARG002 - Presidio's signature
+        nlp_artifacts: Any = None,  # noqa: ARG002
+    ) -> list[Any]:
         """Give one result for each candidate that some region accepts."""
+        name = type(self).__name__
         return [
             RecognizerResult(
                 entity_type=self.supported_entities[0],
                 start=start,
                 end=end,
                 score=score,
-                analysis_explanation=AnalysisExplanation(recognizer=self.name, original_score=score),
+                analysis_explanation=AnalysisExplanation(recognizer=name, original_score=score),
                 recognition_metadata={
-                    RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+                    RecognizerResult.RECOGNIZER_NAME_KEY: name,
                     RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
                 },
             )
@@ -77,7 +86,10 @@ class PhoneRecognizer(LocalRecognizer):  # type: ignore[misc]
         for match in _CANDIDATE.finditer(text):
             raw = match.group()
             digits = sum(map(str.isdigit, raw))
-            if digits < _MIN_DIGITS or _NOT_A_PHONE.fullmatch(raw) or not self._is_known(raw):
+            if digits < (_MIN_BARE if raw.isdigit() else _MIN_DIGITS):
+                continue
+            # Two numbers before a word are a postcode or a flat, a house number and its street.
+            if _NOT_A_PHONE.fullmatch(raw) or _HOUSE.match(text, match.start()) or not self._is_known(raw):
                 continue
             end = match.end() - (len(raw) - len(raw.rstrip(" (")))
             yield match.start(), end, BARE if raw.isdigit() else FORMATTED
