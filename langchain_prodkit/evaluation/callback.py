@@ -238,6 +238,7 @@ class MLflowEvalCallback(BaseCallbackHandler):
         value: Any,
         serialized: Any,
         about: dict[str, Any],
+        *,
         kind: Kind = "leaf",
     ) -> None:
         with self._lock:
@@ -263,7 +264,7 @@ class MLflowEvalCallback(BaseCallbackHandler):
     def on_chain_start(
         self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        self._start(run_id, parent_run_id, inputs, serialized, kwargs, "chain")
+        self._start(run_id, parent_run_id, inputs, serialized, kwargs, kind="chain")
 
     @override
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -363,7 +364,7 @@ class MLflowEvalCallback(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         value = input_str if inputs is None else inputs
-        self._start(run_id, parent_run_id, value, serialized, kwargs, "tool")
+        self._start(run_id, parent_run_id, value, serialized, kwargs, kind="tool")
 
     @override
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:

@@ -122,19 +122,21 @@ class EvalDataset:
         """
         path = Path(path)
         rows = []
+        number = 0
         try:
             with path.open(encoding="utf-8") as lines:
                 for number, line in enumerate(lines, start=1):
                     if line.strip():
-                        row = json.loads(line)
-                        if not isinstance(row, dict):
-                            raise _bad_line(number)
-                        rows.append(row)
+                        rows.append(json.loads(line))
+                        if not isinstance(rows[-1], dict):
+                            raise _bad_row(number)
         except OSError as error:
             msg = f"the data set cannot be read: {error.strerror or type(error).__name__}"
             raise EvaluationError(msg) from None
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            raise _bad_line(len(rows) + 1) from None
+        except json.JSONDecodeError:
+            raise _bad_row(number) from None
+        except UnicodeDecodeError:
+            raise _bad_row(number + 1) from None
         return cls.from_records(rows, columns=columns, name=name or path.stem)
 
     def to_jsonl(self, path: str | Path) -> Path:
@@ -248,7 +250,7 @@ def _row(row: Mapping[str, Any], number: int, renamed: Mapping[str, str]) -> Eva
         values["id"] = f"row-{number}"
     metadata = values.get("metadata") or {}
     if not isinstance(metadata, dict):
-        raise _bad_line(number)
+        raise _bad_row(number)
     values["metadata"] = {**extra, **metadata}
     return EvalRecord.from_dict(values)
 
@@ -264,5 +266,5 @@ def _cell(value: Any) -> Any:
         return None
 
 
-def _bad_line(number: int) -> EvaluationError:
+def _bad_row(number: int) -> EvaluationError:
     return EvaluationError(f"row {number} of the data set is not a JSON object with columns of a row")

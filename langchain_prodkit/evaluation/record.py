@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from langchain_prodkit.errors import EvaluationError
 from langchain_prodkit.evaluation.plain import plain, text_of
 
 __all__ = ["Context", "EvalRecord"]
+
+
+_OPEN: Final = frozenset({"input", "output", "expected"})
+"""Fields whose values may be of any kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,10 @@ class EvalRecord:
         row: dict[str, Any] = {}
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if value is None or value in ((), {}, ""):
-                continue
-            row[item.name] = value
+            # An empty answer is an answer; an empty list of tags says nothing.
+            is_said = value is not None if item.name in _OPEN else bool(value) or value == 0
+            if is_said:
+                row[item.name] = value
         if self.contexts:
             row["contexts"] = [dataclasses.asdict(context) for context in self.contexts]
         if self.metadata:
@@ -130,7 +135,7 @@ def _listed(value: Any) -> list[Any]:
 def _context(value: Any) -> Context:
     if isinstance(value, str):
         return Context(value)
-    text = value.get("text", value.get("page_content"))
+    text = value.get("text", value.get("page_content")) if isinstance(value, dict) else None
     if not isinstance(text, str):
         raise TypeError
     identity = value.get("id")

@@ -23,6 +23,7 @@ TIMEOUT_S: Final = 5.0
 
 _TELEMETRY: Final = "MLFLOW_DISABLE_TELEMETRY"
 _PORTS: Final = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_SERVER_ERROR: Final = 500
 _WAY_OUT: Final = (
     "give tracking_uri= the path of a file in a folder that can be written, or the address of an MLflow "
     "server that runs"
@@ -122,7 +123,10 @@ def _ready_http(uri: str) -> None:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
             return
     except urllib.error.HTTPError as error:
-        error.close()  # whatever it thinks of the request, it answers
+        error.close()
+        # Servers behind a login or a prefix refuse the question, but they answer.
+        if error.code >= _SERVER_ERROR:
+            raise unreachable(uri, error) from None
     except (OSError, ValueError) as error:
         raise unreachable(uri, error) from None
 
