@@ -19,15 +19,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from langchain_prodkit.testing.answers import Script as Script
-    from langchain_prodkit.testing.faults import FaultKind as FaultKind
-    from langchain_prodkit.testing.faults import Faults as Faults
-    from langchain_prodkit.testing.journal import Entry as Entry
-    from langchain_prodkit.testing.journal import Statistics as Statistics
-    from langchain_prodkit.testing.latency import Latency as Latency
-    from langchain_prodkit.testing.schema import fill_schema as fill_schema
-    from langchain_prodkit.testing.serve_command import serve as serve
-    from langchain_prodkit.testing.server import ProviderServer as ProviderServer
+    from langchain_prodkit.testing.answers import Script
+    from langchain_prodkit.testing.faults import FaultKind, Faults
+    from langchain_prodkit.testing.journal import Entry, Statistics
+    from langchain_prodkit.testing.latency import Latency
+    from langchain_prodkit.testing.schema import fill_schema
+    from langchain_prodkit.testing.serve_command import serve
+    from langchain_prodkit.testing.server import ProviderServer
 
 _HOMES = {
     "Entry": "journal",
@@ -41,8 +39,16 @@ _HOMES = {
     "serve": "serve_command",
 }
 
-__all__ = [  # noqa: PLE0604 - the table above is the one list of names
-    *sorted(_HOMES),
+__all__ = [
+    "Entry",
+    "FaultKind",
+    "Faults",
+    "Latency",
+    "ProviderServer",
+    "Script",
+    "Statistics",
+    "fill_schema",
+    "serve",
 ]
 
 

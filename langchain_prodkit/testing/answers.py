@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from langchain_prodkit.testing.faults import is_json, spoil
+from langchain_prodkit.testing.faults import Spoil, is_json, spoil
 from langchain_prodkit.testing.request import CHARS_PER_TOKEN, text_of, tokens_in
 from langchain_prodkit.testing.schema import Filler, Hints, fill_schema
 from langchain_prodkit.testing.wire import ProviderError, dump_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Literal
 
     from langchain_prodkit.testing.request import ChatRequest, Tool
 
@@ -60,6 +59,8 @@ class Answer:
     tool_calls: tuple[ToolCall, ...] = ()
     refusal: str | None = None
     finish_reason: str = "stop"
+    fault: Spoil | None = None
+    """How its JSON was broken on purpose."""
 
     @property
     def completion_tokens(self) -> int:
@@ -78,14 +79,14 @@ class Answer:
         """True when a spoil can be applied: JSON content, or tool calls with arguments."""
         return bool(self.tool_calls) or is_json(self.content)
 
-    def spoiled(self, kind: Literal["malformed_json", "wrong_schema"]) -> Answer:
+    def spoiled(self, kind: Spoil) -> Answer:
         """Give the same answer with its JSON broken."""
         calls = tuple(
             replace(call, arguments=spoil(call.arguments, kind)) if is_json(call.arguments) else call
             for call in self.tool_calls
         )
         content = spoil(self.content, kind) if self.content and is_json(self.content) else self.content
-        return replace(self, content=content, tool_calls=calls)
+        return replace(self, content=content, tool_calls=calls, fault=kind)
 
     def bounded(self, request: ChatRequest) -> Answer:
         """Apply `stop` and `max_tokens` as a provider does, and say so in `finish_reason`."""
@@ -106,7 +107,9 @@ class Answer:
             calls.append(replace(call, arguments=call.arguments[:room]))
             room -= len(call.arguments)
         refusal = self.refusal[:room] if self.refusal else self.refusal
-        return Answer(content=content, tool_calls=tuple(calls), refusal=refusal, finish_reason="length")
+        return replace(
+            self, content=content, tool_calls=tuple(calls), refusal=refusal, finish_reason="length"
+        )
 
 
 class Answers:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_prodkit.testing.buckets import retry_headers
 from langchain_prodkit.testing.chat import ChatEndpoint
 from langchain_prodkit.testing.embeddings import EmbeddingEndpoint
-from langchain_prodkit.testing.faults import error_of
+from langchain_prodkit.testing.faults import error_of, is_spoil
 from langchain_prodkit.testing.journal import Entry, visible_headers
 from langchain_prodkit.testing.moderations import ModerationEndpoint
 from langchain_prodkit.testing.responses import ResponseEndpoint
@@ -178,7 +178,7 @@ class Exchange:
             return
         run.journal.counters["charged_tokens"] += request.charge
         self._fault = run.faults.draw()
-        if self._fault is not None:
+        if self._fault is not None and not is_spoil(self._fault):
             run.journal.faults[self._fault] += 1
             run.journal.amend(self._number, fault=self._fault)
         delay = run.latency_s() + (run.settings.faults.slow_s if self._fault == "slow" else 0.0)
@@ -252,6 +252,7 @@ class Exchange:
             response=result.summary,
             prompt_tokens=result.prompt_tokens,
             completion_tokens=result.completion_tokens,
+            **({"fault": result.fault} if result.fault else {}),
         )
 
     async def _send_body(self, body: bytes, *, is_cut: bool) -> None:

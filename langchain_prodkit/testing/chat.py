@@ -45,6 +45,7 @@ class ChatEndpoint:
             summary="\n".join(answer.summary for answer in answers),
             prompt_tokens=request.prompt_tokens,
             completion_tokens=sum(answer.completion_tokens for answer in answers),
+            fault=next((answer.fault for answer in answers if answer.fault), None),
         )
 
 

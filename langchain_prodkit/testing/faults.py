@@ -6,7 +6,7 @@ import itertools
 import json
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, get_args
 
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.testing.wire import ProviderError, dump_text
@@ -34,6 +34,10 @@ tool arguments) ends half way, which a lenient parser may still repair, or has a
 it cannot; answers in prose are left as they are. `bare_429`: a refusal without any header.
 `insufficient_quota`: a 429 that no waiting cures.
 """
+
+
+Spoil = Literal["malformed_json", "wrong_schema"]
+"""The two kinds that break an answer."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class FaultSequence:
             return self._random.choice(self._kinds)
         return None
 
-    def spoil(self) -> Literal["malformed_json", "wrong_schema"] | None:
+    def spoil(self) -> Spoil | None:
         """Choose for an answer that is JSON; each call uses up one of the counted spoils."""
         return next(self._spoils, None)  # type: ignore[arg-type]
 
@@ -114,6 +118,11 @@ def error_of(kind: FaultKind | None) -> ProviderError | None:
     return ProviderError(status, message, kind=error_type, code=code)
 
 
+def is_spoil(kind: FaultKind | None) -> TypeGuard[Spoil]:
+    """Tell whether a fault breaks the answer itself, which only JSON can be."""
+    return kind in ("malformed_json", "wrong_schema")
+
+
 def is_json(text: str | None) -> bool:
     """Tell whether `text` is a JSON object or array, which the two spoils apply to."""
     if not text or text.lstrip()[:1] not in ("{", "["):
@@ -125,7 +134,7 @@ def is_json(text: str | None) -> bool:
     return True
 
 
-def spoil(text: str, kind: Literal["malformed_json", "wrong_schema"]) -> str:
+def spoil(text: str, kind: Spoil) -> str:
     """Break JSON `text`: only its first half, or with every value of another type."""
     if kind == "malformed_json":
         stripped = text.strip()

@@ -76,6 +76,7 @@ class ResponseEndpoint:
             summary=answer.summary,
             prompt_tokens=request.chat.prompt_tokens,
             completion_tokens=answer.completion_tokens,
+            fault=answer.fault,
             body=body,
             events=events,
         )

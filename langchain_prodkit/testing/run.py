@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from langchain_prodkit.testing.answers import Answers
 from langchain_prodkit.testing.buckets import Bucket, Limits
-from langchain_prodkit.testing.faults import FaultKind, Faults, FaultSequence
+from langchain_prodkit.testing.faults import FaultKind, Faults, FaultSequence, is_spoil
 from langchain_prodkit.testing.journal import Journal
 from langchain_prodkit.testing.latency import Latency
 
@@ -52,6 +52,8 @@ class Result:
     """The answer as one JSON object, or None for a stream."""
     events: Sequence[bytes] | None = None
     """The events of a stream, or None."""
+    fault: str | None = None
+    """How its JSON was broken on purpose."""
 
 
 class Charged(Protocol):
@@ -130,10 +132,9 @@ class Run:
         """Make one choice, spoiled where a fault or a count says so, cut where the request says so."""
         answer = await self.answers.answer(request)
         if answer.is_json:
-            kind = fault if fault in ("malformed_json", "wrong_schema") else self.faults.spoil()
+            kind = fault if is_spoil(fault) else self.faults.spoil()
             if kind is not None:
-                if kind != fault:
-                    self.journal.faults[kind] += 1
+                self.journal.faults[kind] += 1
                 answer = answer.spoiled(kind)
         return answer.bounded(request)
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langchain_core.output_parsers import PydanticOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -71,3 +72,13 @@ def test_embeddings_reach_a_vector_store(provider_server: ProviderServer) -> Non
     )
     near, far = (sum(x * y for x, y in zip(question, other, strict=True)) for other in documents)
     assert near > far
+
+
+@pytest.mark.parametrize("use_responses_api", [False, True])
+def test_pictures_are_taken_and_left_unread(provider_server: ProviderServer, use_responses_api: bool) -> None:
+    """An image beside the text reaches the journal and changes nothing in the answer."""
+    picture = {"type": "image", "source_type": "base64", "mime_type": "image/png", "data": "aGVsbG8="}
+    message = HumanMessage([{"type": "text", "text": "What is this?"}, picture])
+    answer = _model(provider_server, use_responses_api=use_responses_api).invoke([message])
+    assert answer.text.strip() == "You said: What is this?"
+    assert "aGVsbG8=" in provider_server.journal_text()
