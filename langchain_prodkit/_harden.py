@@ -119,7 +119,7 @@ def harden(
         else:
             steps += [target, InstructorParser(response_model)]
 
-    chain = steps[0] if len(steps) == 1 else HardenedChain(*steps)
+    chain = steps[0] if len(steps) == 1 else HardenedChain(*steps)  # type: ignore[call-arg]
     watcher = _callback(callback, shield)
     return chain if watcher is None else chain.with_config(callbacks=[watcher])
 

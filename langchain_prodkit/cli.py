@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -66,7 +66,9 @@ Source = Annotated[
 def redact(
     file: Source = sys.stdin,  # type: ignore[assignment]
     spans: Annotated[bool, typer.Option("--spans", help="Print spans as JSON lines instead.")] = False,
-    profile: Annotated[str, typer.Option(help="Profile of the detector.")] = "balanced",
+    profile: Annotated[
+        Literal["balanced", "patterns"], typer.Option(help="patterns: no names, but 20 times faster.")
+    ] = "balanced",
 ) -> None:
     """Replace personal data by placeholders, or say where it stands."""
     from langchain_prodkit.privacy import PresidioDetector, PresidioRunnable  # noqa: PLC0415

@@ -57,7 +57,7 @@ async def ask(
         tokens_per_minute=provider.tokens_per_minute,
     )
     safe = privacy.protect(limited)
-    parser = InstructorParser(Ticket, llm=safe, mode="json_schema")
+    parser: Runnable[Any, Ticket] = InstructorParser(Ticket, llm=safe, mode="json_schema")
     chain: Runnable[Any, Ticket] = InjectionGuardRunnable() | PROMPT | parser
     record = MLflowEvalCallback(experiment=EXPERIMENT, tracking_uri=store_uri(store), redact=privacy.detector)
     rows = [Row(question) for question in questions]

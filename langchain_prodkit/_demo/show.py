@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def show_demo(*, provider: ProviderName, count: int | None, store: Path, console
                 ask(opened, questions, store=store, progress=lambda: bar.advance(task))
             )
     console.print(_table(rows))
+    # MLflow tells of the tables it creates in a new store.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with console.status("evaluating ..."):
         outcome = evaluated(rows, record, store=store)
     _print_evaluation(outcome, console)
@@ -49,9 +53,9 @@ def _table(rows: list[Row]) -> Table:
     table = Table(title="What happened to each question", show_lines=False, expand=True)
     for name, options in {
         "id": {"no_wrap": True},
-        "verdict": {"ratio": 3},
+        "verdict": {"ratio": 4},
         "what the model saw": {"ratio": 7},
-        "what came back": {"ratio": 7},
+        "what came back": {"ratio": 6},
         "tokens": {"justify": "right", "no_wrap": True},
         "waited": {"justify": "right", "no_wrap": True},
     }.items():
@@ -113,11 +117,16 @@ def _print_evaluation(outcome: Outcome, console: Console) -> None:
             f"Personal data on the wire: {len(values) - len(leaked)} of {len(values)} known values hidden"
             + (f"; missed in {', '.join(row.question.id for row in rows if row.leaked())}" if leaked else "")
         )
-    table = Table(title="Evaluation (local metrics, no judge)")
+    table = Table(title="Evaluation (local metrics, no judge), read back from MLflow")
     table.add_column("metric")
     table.add_column("mean", justify="right")
-    for name, value in sorted(outcome.stored.metrics.items()):
-        table.add_row(escape(name), f"{value:.3f}")
+    table.add_column("rows scored", justify="right")
+    stored = outcome.stored.metrics
+    for name, mean in sorted(stored.items()):
+        metric, _, kind = name.rpartition("/")
+        if kind == "mean":
+            scored = stored["rows"] - stored.get(f"{metric}/skipped", 0)
+            table.add_row(escape(metric), f"{mean:.2f}", f"{scored:.0f}")
     console.print(table)
     console.print("See it in MLflow's UI:")
     # Printed bare, so that it can be copied from a narrow terminal.
