@@ -5,7 +5,19 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, get_args
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    get_args,
+    overload,
+)
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, convert_to_messages
 from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
@@ -44,6 +56,21 @@ class ParsedResult(TypedDict):
     """Tokens of all these answers; None when the model does not say."""
     repairs: list[str]
     """What had to be mended in the last answer; empty for valid JSON."""
+
+
+class _Settings(TypedDict, total=False):
+    """The keyword arguments of `InstructorParser`, for type checkers."""
+
+    llm: Runnable[Any, Any] | None
+    max_retries: int
+    mode: Mode
+    strict: bool
+    repair: Repair
+    token_budget: int | None
+    on_truncated: OnTruncated
+    hooks: Any
+    validation_context: Mapping[str, Any] | None
+    name: str | None
 
 
 class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
@@ -85,9 +112,29 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
     _judge: Judge = PrivateAttr()
     _requests: Requests | None = PrivateAttr(default=None)
 
+    @overload
+    def __init__(
+        self: InstructorParser[ParsedResult],
+        response_model: Any,
+        *,
+        include_raw: Literal[True],
+        **settings: Unpack[_Settings],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, response_model: type[T], *, include_raw: bool = False, **settings: Unpack[_Settings]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: InstructorParser[Any],
+        response_model: Any,
+        *,
+        include_raw: bool = False,
+        **settings: Unpack[_Settings],
+    ) -> None: ...
     def __init__(
         self,
-        response_model: type[T] | Any,
+        response_model: Any,
         *,
         llm: Runnable[Any, Any] | None = None,
         max_retries: int = 2,
@@ -120,8 +167,8 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
             on_truncated: Whether an answer that was cut off at the length limit is an error at once
                 (`raise`) or asked for again (`reask`). A refusal is always an error at once.
             include_raw: Give a `ParsedResult` instead of the object.
-            hooks: An `instructor.Hooks`; told about the calls that this parser makes. They see prompts
-                and answers.
+            hooks: An `instructor.core.hooks.Hooks`; told about the calls that this parser makes. They
+                see prompts and answers.
             validation_context: What validators find in `info.context`; goes nowhere else.
             name: Name of the run.
 
@@ -276,7 +323,7 @@ def _check(settings: Mapping[str, Any]) -> None:
         if settings["llm"] is None:
             raise ConfigurationError("hooks are told about calls, and without llm= there are none")
         if not hasattr(settings["hooks"], "emit_completion_error"):
-            raise ConfigurationError("hooks is an instructor.Hooks")
+            raise ConfigurationError("hooks is an instructor.core.hooks.Hooks")
 
 
 def _messages(value: Any) -> list[BaseMessage]:

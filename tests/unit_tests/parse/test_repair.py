@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any, Literal
 
 import pytest
@@ -17,27 +18,30 @@ from tests.unit_tests.parse.models import Branch, Flat, Priority, Score, Ticket
 ANN = Flat(name="Ann", age=30, city="Oslo")
 TICKET = '"title": "Broken", "priority": "high", "customer_id": 7, "opened_on": "2026-01-02"'
 
+BODY = '"name": "Ann", "age": 30, "city": "Oslo"'
+JSON = "{" + BODY + "}"
+
 RECOVERED: list[tuple[str, str]] = [
-    ("surroundings", 'Here you go:\n```json\n{"name": "Ann", "age": 30, "city": "Oslo"}\n```\nAnything else?'),
-    ("surroundings", 'Based on {context}: {"name": "Ann", "age": 30, "city": "Oslo"}'),
-    ("thinking", '<think>{"name": "Bob", "age": 1, "city": "x"}</think>{"name": "Ann", "age": 30, "city": "Oslo"}'),
-    ("thinking", 'so it is Ann</think>{"name": "Ann", "age": 30, "city": "Oslo"}'),
-    ("thinking", '{"name": "Ann", "age": 30, "city": "Oslo"}<think>or {"name": "Bo", "age": 2, "city": "y"}'),
-    ("syntax", '{"name": "Ann", "age": 30, "city": "Oslo",}'),
+    ("surroundings", f"Here you go:\n```json\n{JSON}\n```\nAnything else?"),
+    ("surroundings", "Based on {context}: " + JSON),
+    ("thinking", '<think>{"name": "Bob", "age": 1, "city": "x"}</think>' + JSON),
+    ("thinking", "so it is Ann</think>" + JSON),
+    ("thinking", JSON + '<think>or {"name": "Bo", "age": 2, "city": "y"}'),
+    ("syntax", "{" + BODY + ",}"),
     ("syntax", "{'name': 'Ann', 'age': 30, 'city': 'Oslo'}"),
     ("syntax", '{name: "Ann", age: 30, city: "Oslo"}'),
     ("syntax", '{"name": "Ann" "age": 30 "city": "Oslo"}'),
     ("syntax", '{"name": "Ann", // says "hi"\n "age": 30, /* {x} */ "city": "Oslo" # end\n}'),
     ("syntax", "{“name”: “Ann”, “age”: 30, “city”: “Oslo”}"),
-    ("unclosed", '{"age": 30, "name": "Ann", "city": "Oslo"'),
-    ("envelope", '{"name": "Flat", "arguments": {"name": "Ann", "age": 30, "city": "Oslo"}}'),
-    ("envelope", '{"result": {"name": "Ann", "age": 30, "city": "Oslo"}}'),
-    ("envelope", '[{"name": "Ann", "age": 30, "city": "Oslo"}]'),
-    ("double_encoded", json.dumps(ANN.model_dump_json())),
-    ("html_entities", "<pre>{&quot;name&quot;: &quot;Ann&quot;, &quot;age&quot;: 30, &quot;city&quot;: &quot;Oslo&quot;}</pre>"),
+    ("unclosed", "{" + BODY),
+    ("envelope", '{"name": "Flat", "arguments": ' + JSON + "}"),
+    ("envelope", '{"result": ' + JSON + "}"),
+    ("envelope", "[" + JSON + "]"),
+    ("double_encoded", json.dumps(JSON)),
+    ("html_entities", "<pre>" + JSON.replace('"', "&quot;") + "</pre>"),
     ("key", '{"Name": "Ann", "AGE": 30, "City": "Oslo"}'),
-    ("invisible_characters", '\ufeff{"name": "Ann", "age": 30, "city": "Oslo"}'),
-]  # fmt: skip
+    ("invisible_characters", "\ufeff" + JSON),
+]
 
 REFUSED: list[tuple[type[BaseModel], str]] = [
     (Flat, ""),
@@ -56,7 +60,7 @@ REFUSED: list[tuple[type[BaseModel], str]] = [
     (Flat, '{"name": "\\ud800", "age": 30, "city": "Oslo"}'),
     (Flat, '{"city": "Oslo", "name": "Ann", "age": 3'),
     (Flat, '{"name": "Ann", "age": 1, "city": "Oslo"} final: {"name": "Bob", "age": 2, "ci'),
-    (Flat, "<think>{}".format('{"name": "Ann", "age": 30, "city": "Oslo"}')),
+    (Flat, "<think>" + JSON),
     (Score, '{"verdict": "pass", "score": 1.7}'),
     (Score, '{"verdict": "maybe", "score": 0.7}'),
     (Branch, '{"label": "a", "children": [{"label": "b"}, {"label": "c", "chil'),
@@ -205,26 +209,20 @@ def test_a_cut_answer_is_refused_or_whole(flat: Flat, data: st.DataObject) -> No
     """However a text is cut, no value comes out that was not there."""
     text = flat.model_dump_json()
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
-    try:
+    with suppress(StructuredOutputError):
         assert parse_aligned(cut, Flat) == flat
-    except StructuredOutputError:
-        pass
 
 
 @given(text=st.text(max_size=200))
 def test_any_text_gives_an_object_or_the_typed_error(text: str) -> None:
     """Nothing else is ever raised."""
     for wrapped in (text, "{" + text + "}", '{"label": ' + text):
-        try:
+        with suppress(StructuredOutputError):
             assert isinstance(parse_aligned(wrapped, Branch), Branch)
-        except StructuredOutputError:
-            pass
 
 
-@given(text=st.text('{}[]":,\'\\ \n#/*“”abc1.', max_size=60))
+@given(text=st.text("{}[]\":,'\\ \n#/*“”abc1.", max_size=60))
 def test_json_noise_gives_an_object_or_the_typed_error(text: str) -> None:
     """The characters that matter, in every order."""
-    try:
+    with suppress(StructuredOutputError):
         assert isinstance(parse_aligned('{"label": ' + text, Branch), Branch)
-    except StructuredOutputError:
-        pass
