@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BURST_S", "Bucket", "Cost", "Ticket", "Turnstile"]
 
-BURST_S: Final = 0.9
+BURST_S: Final = 0.5
 """How much may go at once, in seconds of the rate.
 
 A provider's own bucket is unknown and may be as small as one second's worth ("600 a minute" enforced
-as 10 a second); bursting a whole minute into such a one is what draws refusals. The tenth of a second
-that is missing absorbs how unevenly requests arrive.
+as 10 a second); bursting a whole minute into such a one is what draws refusals. The other half of
+that second absorbs how unevenly requests arrive: a busy event loop holds them up and then sends them
+together.
 """
 WITHOUT_REFUNDS_S: Final = 60.0
 """How long nothing is given back after a refusal: maybe the provider does not give back either."""
@@ -95,14 +96,15 @@ class Bucket:
 class Ticket:
     """One caller's place: in the line, then past it, then done."""
 
-    __slots__ = ("cost", "expires_s", "priority", "since_s", "state", "wake")
+    __slots__ = ("cost", "expires_s", "granted_s", "priority", "state", "wake")
 
-    def __init__(self, cost: Cost, priority: int, since_s: float, expires_s: float | None) -> None:
+    def __init__(self, cost: Cost, priority: int, expires_s: float | None) -> None:
         """Stand at the end of the line of `priority`."""
         self.cost = cost
         self.priority = priority
-        self.since_s = since_s
         self.expires_s = expires_s
+        self.granted_s = math.inf
+        """When its turn came."""
         self.state = "waiting"
         """"waiting" -> "granted" -> "done", or "waiting" -> "expired" | "done"."""
         self.wake: Callable[[], Any] | None = None
@@ -128,8 +130,18 @@ class Turnstile:
         self._numbers = itertools.count()
         self._refunds_from_s = -math.inf
 
-    def join(self, cost: Cost, now_s: float, *, priority: int = 0, timeout_s: float | None = None) -> Ticket:
-        """Stand in line; higher priorities go first. `advance` says who may go.
+    def join(
+        self,
+        cost: Cost,
+        now_s: float,
+        *,
+        priority: int = 0,
+        timeout_s: float | None = None,
+        is_first: bool = False,
+    ) -> Ticket:
+        """Stand in line, at its end or (`is_first`) its head; higher priorities go first.
+
+        `advance` says who may go.
 
         Raises:
             RequestTooLargeError: The request is larger than what the limit allows in a whole minute.
@@ -137,13 +149,15 @@ class Turnstile:
         if self.tokens is not None and cost.tokens > self.tokens.per_minute:
             raise RequestTooLargeError(tokens=cost.tokens, limit=math.floor(self.tokens.per_minute))
         expires_s = None if timeout_s is None else now_s + timeout_s
-        ticket = Ticket(cost, priority, now_s, expires_s)
+        ticket = Ticket(cost, priority, expires_s)
         if expires_s is not None:
             heapq.heappush(self._deadlines, (expires_s, next(self._numbers), ticket))
         if priority not in self._lines:
             self._lines[priority] = OrderedDict()
             self._lines = dict(sorted(self._lines.items(), reverse=True))
         self._lines[priority][ticket] = None
+        if is_first:
+            self._lines[priority].move_to_end(ticket, last=False)
         self.waiting += 1
         return ticket
 
@@ -156,6 +170,7 @@ class Turnstile:
             if self.tokens is not None:
                 self.tokens.take(head.cost.tokens, now_s)
             self._leave_line(head, "granted")
+            head.granted_s = now_s
             self.in_flight += 1
             self.granted += 1
             changed.append(head)
@@ -217,6 +232,7 @@ class Turnstile:
                 self._deadlines = [row for row in self._deadlines if row[2].state == "waiting"]
                 heapq.heapify(self._deadlines)
         elif self._finish(ticket):
+            self.granted -= 1
             if self.requests is not None:
                 self.requests.take(-ticket.cost.requests, now_s)
             if self.tokens is not None:

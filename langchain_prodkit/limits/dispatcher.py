@@ -41,14 +41,18 @@ class Dispatcher:
         self._thread: threading.Thread | None = None
         self._rings_s = math.inf
 
-    def join(self, cost: Cost, priority: int, timeout_s: float | None, wake: Callable[[], None]) -> Ticket:
+    def join(
+        self, cost: Cost, priority: int, timeout_s: float | None, wake: Callable[[], None], *, is_first: bool
+    ) -> Ticket:
         """Stand in line; `wake` is called, from any thread, once a ticket that had to wait need not."""
         if os.getpid() != self._pid:
             # Forked: the timer stayed with the parent, and the lock may be held for ever.
             self._open()
         with self._changed:
             now_s = time.monotonic()
-            ticket = self._turnstile.join(cost, now_s, priority=priority, timeout_s=timeout_s)
+            ticket = self._turnstile.join(
+                cost, now_s, priority=priority, timeout_s=timeout_s, is_first=is_first
+            )
             self._set_timer(self._pump(now_s))
             # Not before: who passes at once is not waiting to be woken.
             ticket.wake = wake

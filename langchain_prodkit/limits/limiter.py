@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, final, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, final, runtime_checkable
 
 from langchain_core.load.serializable import Serializable
 from pydantic import ConfigDict, PrivateAttr
@@ -16,7 +18,14 @@ from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
 from langchain_prodkit.limits.bucket import BURST_S, Bucket, Cost, Ticket, Turnstile
 from langchain_prodkit.limits.dispatcher import Dispatcher
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["Lease", "LimiterStatistics", "LocalLimiter", "RateLimiter"]
+
+
+# Older than this, a permit is not used but asked for again.
+_LATE_S: Final = 0.05
 
 
 class Lease(Protocol):
@@ -150,35 +159,38 @@ class LocalLimiter(Serializable):
 
     async def reserve(self, cost: Cost, *, priority: int = 0, timeout_s: float | None = None) -> Lease:
         """Wait for `cost` to fit; see `RateLimiter`."""
-        dispatcher = self._dispatcher
+        # Many tasks started together do all that comes before this line first; permits given out
+        # meanwhile would be used at once at the end of it, with those of the time it took.
+        await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
-        woken = loop.create_future()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(_resolve, woken)
-
-        ticket = dispatcher.join(cost, priority, timeout_s, wake)
-        if ticket.state == "waiting":
-            try:
-                await woken
-            except BaseException:
-                dispatcher.end(Turnstile.cancel, ticket)
-                raise
-        return _lease(dispatcher, ticket)
+        place = _Place(self._dispatcher, cost, priority, timeout_s)
+        while True:
+            woken = loop.create_future()
+            ticket = place.take(partial(_wake_loop, loop, woken))
+            if ticket.state == "waiting":
+                try:
+                    await woken
+                except BaseException:
+                    place.leave(ticket)
+                    raise
+            if (lease := place.lease(ticket)) is not None:
+                return lease
 
     def reserve_sync(self, cost: Cost, *, priority: int = 0, timeout_s: float | None = None) -> Lease:
         """Wait for `cost` to fit; see `RateLimiter`."""
-        dispatcher = self._dispatcher
-        woken = threading.Event()
-        ticket = dispatcher.join(cost, priority, timeout_s, woken.set)
-        try:
-            while ticket.state == "waiting":
-                # Ctrl-C arrives here: waiting for an event can be interrupted.
-                woken.wait()
-        except BaseException:
-            dispatcher.end(Turnstile.cancel, ticket)
-            raise
-        return _lease(dispatcher, ticket)
+        place = _Place(self._dispatcher, cost, priority, timeout_s)
+        while True:
+            woken = threading.Event()
+            ticket = place.take(woken.set)
+            try:
+                if ticket.state == "waiting":
+                    # Ctrl-C arrives here: waiting for an event can be interrupted.
+                    woken.wait()
+            except BaseException:
+                place.leave(ticket)
+                raise
+            if (lease := place.lease(ticket)) is not None:
+                return lease
 
     def statistics(self) -> LimiterStatistics:
         """Say how things stand now."""
@@ -227,11 +239,42 @@ class _LocalLease:
         self._dispatcher.end(Turnstile.cancel, self._ticket)
 
 
-def _lease(dispatcher: Dispatcher, ticket: Ticket) -> Lease:
-    if ticket.state != "granted":
-        msg = "no permit within the time the caller had; give it more, or send fewer calls at once"
-        raise LimitTimeoutError(msg)
-    return _LocalLease(dispatcher, ticket)
+@final
+class _Place:
+    """A caller's way to a lease: through the line once, or twice if it was late at its turn."""
+
+    def __init__(self, dispatcher: Dispatcher, cost: Cost, priority: int, timeout_s: float | None) -> None:
+        self._dispatcher = dispatcher
+        self._cost = cost
+        self._priority = priority
+        self._timeout_s = timeout_s
+        self._since_s = time.monotonic()
+        self._was_late = False
+
+    def take(self, wake: Callable[[], None]) -> Ticket:
+        timeout_s = self._timeout_s
+        if timeout_s is not None and self._was_late:
+            timeout_s = max(0.0, self._since_s + timeout_s - time.monotonic())
+        return self._dispatcher.join(self._cost, self._priority, timeout_s, wake, is_first=self._was_late)
+
+    def leave(self, ticket: Ticket) -> None:
+        self._dispatcher.end(Turnstile.cancel, ticket)
+
+    def lease(self, ticket: Ticket) -> Lease | None:
+        """Make the lease of a ticket whose wait is over; None: too late, stand in line again.
+
+        While an event loop is busy, permits pile up for its waiters, who would then all go at the
+        same moment: more than the burst. So an old one goes back, to where no more than a burst is
+        kept, and its holder comes first.
+        """
+        if ticket.state != "granted":
+            msg = "no permit within the time the caller had; give it more, or send fewer calls at once"
+            raise LimitTimeoutError(msg)
+        if not self._was_late and time.monotonic() - ticket.granted_s > _LATE_S:
+            self._was_late = True
+            self.leave(ticket)
+            return None
+        return _LocalLease(self._dispatcher, ticket)
 
 
 def _statistics(turnstile: Turnstile, now_s: float) -> LimiterStatistics:
@@ -244,6 +287,10 @@ def _statistics(turnstile: Turnstile, now_s: float) -> LimiterStatistics:
         tokens_level=turnstile.tokens.level(now_s) if turnstile.tokens else None,
         held_s=max(0.0, turnstile.hold_until_s - now_s),
     )
+
+
+def _wake_loop(loop: asyncio.AbstractEventLoop, woken: asyncio.Future[None]) -> None:
+    loop.call_soon_threadsafe(_resolve, woken)
 
 
 def _resolve(woken: asyncio.Future[None]) -> None:

@@ -143,7 +143,7 @@ def test_turns_are_taken_in_order_within_a_priority(steps: list[tuple[str, float
 
 def test_requests_and_tokens_are_taken_together_or_not_at_all() -> None:
     """A request that waits for tokens holds no request permit meanwhile."""
-    turnstile = Turnstile(Bucket(600), Bucket(600))
+    turnstile = Turnstile(Bucket(600, burst_s=0.9), Bucket(600, burst_s=0.9))
     turnstile.join(Cost(tokens=9), 0.0)
     assert len(turnstile.advance(0.0)) == 1
     turnstile.join(Cost(tokens=5), 0.0)
@@ -195,7 +195,7 @@ def test_unused_tokens_come_back_and_overused_ones_are_owed() -> None:
 
 def test_a_permit_is_given_back_once() -> None:
     """A second ending of the same call changes nothing."""
-    turnstile = Turnstile(Bucket(600), Bucket(6_000))
+    turnstile = Turnstile(Bucket(600, burst_s=0.9), Bucket(6_000))
     ticket = turnstile.join(Cost(tokens=50), 0.0)
     turnstile.advance(0.0)
     turnstile.settle(ticket, 50, 0.0)
@@ -208,7 +208,7 @@ def test_a_permit_is_given_back_once() -> None:
 
 def test_a_refusal_holds_everybody_and_lets_them_go_one_by_one() -> None:
     """After the provider's pause one call goes, and the others follow at the rate, not as a herd."""
-    run = Run(Turnstile(Bucket(600), None), now_s=0.0)
+    run = Run(Turnstile(Bucket(600, burst_s=0.9), None), now_s=0.0)
     tickets = [run.turnstile.join(Cost(), 0.0) for _ in range(12)]
     run.look()
     assert len(run.granted) == 9

@@ -334,3 +334,4 @@ def test_dumps_and_loads_give_the_same_model_back() -> None:
     assert twin.limiter.requests_per_minute == 60
     assert twin.retry == FAST
     assert dumps(twin) == text
+    assert twin.asdict() == model.asdict()

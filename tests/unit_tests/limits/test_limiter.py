@@ -96,7 +96,7 @@ async def test_cancelled_waiters_leave_no_trace() -> None:
     limiter = LocalLimiter(requests_per_minute=60, burst_s=1.0)
     lease = await limiter.reserve(ONE)
     waiters = [asyncio.create_task(limiter.reserve(ONE)) for _ in range(500)]
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
     assert limiter.statistics().waiting == 500
     for waiter in waiters:
         waiter.cancel()
@@ -111,7 +111,7 @@ async def test_a_permit_granted_to_a_waiter_cancelled_meanwhile_comes_back() -> 
     limiter = LocalLimiter(max_concurrency=1)
     first = await limiter.reserve(ONE)
     second = asyncio.create_task(limiter.reserve(ONE))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
     first.settle()
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -126,7 +126,7 @@ def test_a_loop_closed_while_waiting_does_not_keep_its_place() -> None:
     lease = limiter.reserve_sync(ONE)
     loop = asyncio.new_event_loop()
     waiter = loop.create_task(limiter.reserve(ONE))
-    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(asyncio.sleep(0.01))
     assert limiter.statistics().waiting == 1
     loop.close()
     lease.settle()
