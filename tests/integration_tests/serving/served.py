@@ -67,7 +67,7 @@ class Served:
     record: MLflowEvalCallback
     log: io.StringIO
 
-    def remote(self, path: str, headers: Mapping[str, str] | None = None) -> RemoteRunnable:
+    def remote(self, path: str, headers: Mapping[str, str] | None = None) -> RemoteRunnable[Any, Any]:
         """Give a client for one route."""
         return RemoteRunnable(f"{self.url}{path}/", headers=dict(headers or {}))
 

@@ -108,6 +108,13 @@ class TestRefusals:
         assert PASSWORD not in log
         assert "Ignore all previous" not in log
 
+    def test_one_attack_refuses_the_whole_batch(self, served: Served) -> None:
+        """LangServe answers a batch with one status; not even its harmless inputs were sent."""
+        inputs = [{"question": QUESTION}, {"question": ATTACK}]
+        answer = httpx.post(f"{served.url}/desk/batch", json={"inputs": inputs})
+        assert (answer.status_code, answer.json()) == (422, {"error": "injection"})
+        assert served.provider.journal == []
+
     def test_a_stream_ends_in_an_error_event_without_its_text(self, served: Served) -> None:
         """On a stream the status is gone already: LangServe sends an error event and cuts."""
         with pytest.raises((httpx.HTTPStatusError, httpx.RemoteProtocolError)) as caught:
@@ -143,7 +150,9 @@ class TestCallers:
 
     def test_a_body_cannot_switch_redaction_off(self, served: Served) -> None:
         """The same for privacy: the provider sees placeholders."""
-        config = {"configurable": {"privacy": None, "operators": {}, "vault": None, "entities": []}}
+        config: dict[str, Any] = {
+            "configurable": {"privacy": None, "operators": {}, "vault": None, "entities": []}
+        }
         body = {"input": {"question": QUESTION}, "config": config}
         answer = httpx.post(f"{served.url}/desk/invoke", json=body)
         assert answer.json()["output"] == TICKET

@@ -1,0 +1,1 @@
+"""Notebooks, their reviewed twins, and what keeps the two the same."""
