@@ -64,7 +64,7 @@ def _score(text: str) -> Score:
             if old is None or old.score < weight:
                 best[code] = Reason(code, LAYER, weight, reading.span(start, end), reading.encoding)
         if reading.hidden and "hidden_text" not in best:
-            best["hidden_text"] = Reason("hidden_text", LAYER, 0.3, None, reading.encoding)
+            best["hidden_text"] = Reason("hidden_text", LAYER, 0.15, None, reading.encoding)
     if depth >= MAX_DEPTH:
         best["nested_encoding"] = Reason("nested_encoding", LAYER, 0.3)
     harmless = 1.0

@@ -133,6 +133,8 @@ _PROMPT_TOPIC = re.compile(
     r" ?(?:leak|injection|engineering|design|example|template|security|protection|extraction|best|file|"
     r"attack|for\b)"
 )
+# Endings of scripts that glue words together belong to the next word.
+_WORD_REST = re.compile("[a-z\u0370-\u03ff\u0400-\u052f]{1,20}")
 _ABOUT: Final = int(D.ABOUT)
 _ROLE: Final = int(D.ROLE)
 _STORY: Final = int(D.WILD | D.FREE | D.MODE)
@@ -203,8 +205,12 @@ def _hits(text: str) -> list[tuple[int, int, int]]:
                     end = got.end()
                 else:
                     continue
-                if is_open or not text[end : end + 1].isalnum():
-                    found.append((at, end, flags))
+                if is_open:
+                    rest = _WORD_REST.match(text, end)
+                    end = rest.end() if rest is not None else end
+                elif text[end : end + 1].isalnum():
+                    continue
+                found.append((at, end, flags))
     return [hit for hit in found if _counts(text, *hit)]
 
 
@@ -291,15 +297,18 @@ def _context(text: str, start: int, end: int, about: tuple[int, int] | None) -> 
     """Weigh down what is asked about, quoted in a sentence, or follows words that talk about a text."""
     if about is not None and -40 < start - about[1] < 100:
         return _TALK_WEIGHT
-    if _QUOTED_BEFORE.search(text, max(0, start - 12), start) and _QUOTED_AFTER.match(text, end, end + 60):
+    if _QUOTED_BEFORE.search(text, max(0, start - 20), start) and _QUOTED_AFTER.match(text, end, end + 60):
         return _TALK_WEIGHT
     if _QUESTION.search(text, max(0, start - 90), start) is not None:
         return _TALK_WEIGHT
     return 1.0
 
 
-_QUOTED_BEFORE = re.compile(r"[^\W\d_][ ,(]{0,2}[\"'][^\"']{0,8}$|^\W{0,2}[\"'][^\"'\n]{0,12}$")
-_QUOTED_AFTER = re.compile(r"[^\"'\n]{0,40}[\"']\s?[\w?.,)]")
+_QUOTE = r"(?:[\"']|&(?:quot|apos|#39|#x27);)"
+_QUOTED_BEFORE = re.compile(
+    rf"[^\W\d_][ ,(]{{0,2}}{_QUOTE}[^\"']{{0,8}}$|^\W{{0,2}}{_QUOTE}[^\"'\n]{{0,12}}$"
+)
+_QUOTED_AFTER = re.compile(rf"[^\"'\n]{{0,40}}?{_QUOTE}\s?[\w?.,)]")
 
 
 def _wild(text: str, hits: list[tuple[int, int, int]]) -> tuple[str, float, int, int] | None:

@@ -160,13 +160,13 @@ def _child(value: Any, step: str | int) -> Any:
 
 
 def _is_listed_document(value: Any, path: Path) -> bool:
+    if not path:
+        return False
     for step in path[:-1]:
         value = _child(value, step)
-    return (
-        bool(path)
-        and isinstance(value, list | deque | tuple)
-        and isinstance(_child(value, path[-1]), Document)
-    )
+    # A named tuple has a place for each value; it cannot lose one.
+    is_list = isinstance(value, list | tuple | deque) and not hasattr(value, "_fields")
+    return is_list and isinstance(_child(value, path[-1]), Document)
 
 
 def edited(value: Any, edits: Mapping[Path, Callable[[Any], Any]]) -> Any:

@@ -1,0 +1,1 @@
+"""The guard in front of a real chat model client."""
