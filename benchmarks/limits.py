@@ -134,7 +134,7 @@ def cost_ms(calls: int, pairs: int) -> tuple[float, float]:
     spent: dict[bool, list[float]] = {False: [], True: []}
     with ProviderServer() as provider:
 
-        async def once(is_limited: bool) -> None:
+        async def once(*, is_limited: bool) -> None:
             model: BaseChatModel = plain(provider.base_url)
             if is_limited:
                 model = RateLimitedAsyncChat(
@@ -146,9 +146,12 @@ def cost_ms(calls: int, pairs: int) -> tuple[float, float]:
                 await batch(model, 10)
             spent[is_limited].append((time.process_time() - started_s) * 1000 / calls)
 
-        for _ in range(pairs):
-            for is_limited in (False, True):
-                asyncio.run(once(is_limited))
+        async def alternate() -> None:
+            for _ in range(pairs):
+                await once(is_limited=False)
+                await once(is_limited=True)
+
+        asyncio.run(alternate())
     more = (limited - simple for simple, limited in zip(spent[False], spent[True], strict=True))
     return statistics.median(spent[False]), statistics.median(more)
 
