@@ -78,7 +78,7 @@ def calls(rounds: int, widths: list[int]) -> None:
         model = ChatOpenAI(model="m", base_url=provider.base_url, api_key=SecretStr("k"), max_retries=0)
         for width in widths:
             wanted = wide_model(width)
-            answer = json.dumps({name: "x" for name in wanted.model_fields})
+            answer = json.dumps(dict.fromkeys(wanted.model_fields, "x"))
             with ProviderServer(script=lambda _, answer=answer: answer) as scripted:
                 ready = ChatOpenAI(
                     model="m", base_url=scripted.base_url, api_key=SecretStr("k"), max_retries=0
