@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from langchain_core.runnables.base import coerce_to_runnable
-from pydantic import BaseModel
 from typing_extensions import override
 
 from langchain_prodkit._chat import innermost, wrap
@@ -34,7 +33,7 @@ class HardenedChain(RunnableSequence[Any, Any]):
         return _behind_guard(self.steps).InputType
 
     @override
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Any:
         return _behind_guard(self.steps).get_input_schema(config)
 
     @classmethod
