@@ -252,5 +252,6 @@ async def test_async_verdicts_equal_sync_verdicts() -> None:
 def test_importing_the_room_is_light() -> None:
     """No detector and no pydantic model is built before a name is asked for."""
     code = "import sys, langchain_prodkit.guard; print('langchain_core' in sys.modules)"
+    command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own code
     assert done.stdout.strip() == "False"
