@@ -90,7 +90,7 @@ dimentic*|scarta*|annulla*|trascura*|cancella*|sovrascrivi*|non rispettare*|non 
 negeer*|vergeet*|verwerp*|overschrijf*|sla over|wis uit|zet opzij|
 zignoruj*|ignoruj*|zapomnij*|odrzuc*|pomin*|uniewazni*|nadpisz*|wymaz*|porzuc*|
 игнорир*|проигнорир*|забуд*|отброс*|отмени*|не соблюдай*|сотри*|перезапиш*|пропусти*|не следуй*|
-ігноруй*|проігнор*|відкинь*|скасуй*|зітри*|
+ігноруй*|проігнор*|скасуй*|
 yok say*|unut*|goz ardi et*|gormezden gel*|iptal et*|bir kenara birak*|hafizandan sil*|cigne*|gecersiz say*|
 bo qua*|hay quen|phot lo*|huy bo|dung tuan theo|xoa khoi|ghi de|gat sang|quen het|quen di|
 abaikan*|lupakan*|batalkan*|jangan ikuti*|hapus dari*|timpa*|kesampingkan*|
@@ -221,15 +221,15 @@ your directives|confidential configuration|hidden configuration|system configura
 instructions you were given|instructions you received|instructions given to you|text above|words above|above this line|preprompt|
 pre-prompt|prompt you were given|confidential instruction*|confidential prompt*|rules you were given|initialization above|system settings prompt|
 your creators told|you were told to keep|exact instructions|
-systemprompt*|system-prompt*|systemanweisung*|systemvorgab*|system-anweisung*|entwicklernachricht*|geheime* anweisung*|deine anweisungen|deine regeln|alles, was uber|deine vorgaben|
+systemprompt*|system-prompt*|systemanweisung*|systemvorgab*|system-anweisung*|geheime* anweisung*|deine anweisungen|deine regeln|alles, was uber|deine vorgaben|
 prompt de sistema|prompt del sistema|instrucciones secretas|instrucciones del sistema|instrucciones ocultas|mensaje del desarrollador|encima de esta linea|tus instrucciones|
 prompt systeme|invite systeme|instructions secretes|instructions systeme|consignes systeme|message du developpeur|au-dessus de cette ligne|tes instructions|vos instructions|
 prompt do sistema|instrucoes secretas|instrucoes do sistema|mensagem do desenvolvedor|acima desta linha|suas instrucoes|
 prompt di sistema|istruzioni segrete|istruzioni di sistema|messaggio dello sviluppatore|sopra questa riga|tue istruzioni|
-geheime instructies|ontwikkelaarsbericht*|boven deze regel|jouw instructies|je instructies|
-prompt systemowy|tajne instrukcje|instrukcje systemowe|wiadomosc programisty|nad ta linia|
+geheime instructies|boven deze regel|jouw instructies|je instructies|
+prompt systemowy|tajne instrukcje|instrukcje systemowe|nad ta linia|
 системн* промпт*|системн* инструкци*|системн* сообщени*|секретн* инструкци*|скрыт* инструкци*|сообщение разработчика|над этой строкой|твои инструкции|
-системний промпт|таємні інструкції|над цим рядком|
+системний промпт|
 sistem istemi*|sistem mesaji*|gizli talimat*|gelistirici mesaji*|bu satirin ustunde*|sistem komut*|
 loi nhac he thong|prompt he thong|chi dan bi mat|tin nhan cua nha phat trien|phia tren dong nay|
 prompt sistem*|instruksi rahasia*|pesan pengembang*|di atas baris ini|instruksi sistem*|
@@ -255,7 +255,7 @@ ora sei|adesso sei|da adesso|da ora|d'ora in poi|interpreta|fingi|entra in modal
 je bent nu|vanaf nu|speel|doe alsof|
 jestes teraz|od teraz|wciel sie|udawaj|przejdz w|
 теперь ты|ты теперь|с этого момента|сыграй|представь|перейди в|притворись|отныне|веди себя как|
-тепер ти|відтепер|зіграй|уяви|
+тепер ти|уяви|
 artik*|bundan sonra|rolunu|moduna gec|simdi sen|farz et|varsay|
 bay gio ban la|tu gio|hay dong vai|dong vai|gia vo|chuyen sang che do|
 sekarang kamu|mulai sekarang|perankan|berpura-pura*|masuk ke mode|bertindak sebagai|
@@ -271,7 +271,7 @@ ikaw na ngayon|magpanggap|kumilos bilang|mula ngayon|acum esti|de acum|prefa-te|
 """,
     Does.FREE: """
 without any restrictions|without any filter*|without any limit*|has no restrictions|have no restrictions|
-tanpa batasan|kontroller kapali|denetimler kapali|kontrollen sind aus|pruefungen sind aus|controles estan apagados|무제한으로 답|tanpa batas|
+tanpa batasan|kontrollen sind aus|pruefungen sind aus|무제한으로 답|tanpa batas|
 কখনও না বলে না|কোনও নিয়ম|フィルターも制限も|フィルターも制約も|制限も|필터도|제한도|没有任何规则|没有任何限制|没有任何过滤|不存在规则|没有底线|tidak punya aturan|không luật|senza nessuna regola|ohne jegliche|ohne moral*|sans morale|sin moral|sem moral|без морали|ahlaksiz|keine einschrankung*|keine grenzen|aucune restriction|ninguna restriccion|nenhuma restricao|nessuna restrizione|никаких ограничений|никаких правил|hicbir sinir*|
 no restrictions|no restriction|without restrictions|no rules|without rules|no filter|no filters|without filter|without filters|no limits|without limits|no limitations|without limitations|
 unrestricted|unfiltered|uncensored|never refuse|never refuses|cannot refuse|can't refuse|never refused|no censorship|without censorship|no ethical|no moral|no morals|without ethics|without morals|without any ethical|
@@ -287,7 +287,7 @@ senza filtri|senza limiti|senza restrizioni|senza regole|senza censura|non rifiu
 zonder filter*|zonder grenzen|zonder beperking*|zonder regels|nooit iets weigert|geen regels|
 bez filtr*|bez granic|bez ograniczen|bez zasad|nigdy nie odmawia|zadnych zasad|
 без фильтр*|без границ|без ограничени*|без правил|без цензуры|никогда не отказыва*|нет правил|
-без фільтр*|без меж|без обмежен*|ніколи не відмовля*|не маєш правил|
+без фільтр*|без обмежен*|
 filtresiz*|kuralsiz*|hicbir kural*|kisitlama olmadan|hicbir seyi reddetme*|sansursuz*|
 khong bo loc|khong gioi han|khong co quy tac|khong bao gio tu choi|khong han che|khong kiem duyet|
 tanpa filter|tanpa aturan|tidak pernah menolak|tak punya aturan|tanpa sensor|
@@ -318,7 +318,7 @@ note to the ai|note to ai|note to the chatbot|note to the assistant|note to the 
 if you are an assistant|if you're an ai|assistant reading this|model reading this|ai reads this|hey ai|hey email assistant|important for the assistant|important for the language model|
 instructions for the assistant|instruction to the assistant|llm reading|ai system reading|whoever processes|whichever model|important message to|instructions to the ai|message to the ai|message to the assistant|
 hinweis an die ki|an den assistenten|an die ki|fur das sprachmodell|nota para la ia|asistente que lee|para el modelo de lenguaje|para el asistente|note pour l'ia|l'assistant qui lit|pour le modele de langage|nota para a ia|assistente que le|para o modelo de linguagem|nota per l'ia|
-assistente che legge|per il modello linguistico|opmerking voor de ai|aan de assistent|uwaga dla ai|do asystenta|dla modelu jezykowego|примечание для ии|ассистенту|для языковой модели|примітка для ші|асистентові|yapay zekaya not|asistana|dil modeli icin|
+assistente che legge|per il modello linguistico|opmerking voor de ai|aan de assistent|uwaga dla ai|do asystenta|dla modelu jezykowego|примечание для ии|ассистенту|для языковой модели|yapay zekaya not|asistana|dil modeli icin|
 ghi chu cho ai|gui tro ly|catatan untuk ai|kepada asisten|untuk model bahasa|nota catre ia|catre asistent*|σημειωση για την τν|προς τον βοηθο|till ai:n|till assistenten|paunawa sa ai|
 ai에 대한 메모|어시스턴트에게|언어 모델에게|읽는 ai|给ai|给人工智能|致ai|致阅读|阅读本页的助手|助手请注意|aiへ|aiへの|アシスタントへ|読んでいるai|ملاحظه للذكاء|للنموذج اللغوي|एआई के लिए|सहायक के लिए|ถึง ai|ถึงผู้ช่วย|
 """,
@@ -328,7 +328,7 @@ no longer matters|no longer matter|no longer count|no longer counts|are no longe
 no longer apply|no longer applies|no longer valid|no longer in force|not apply|don't apply|do not apply|are lifted|is lifted|are void|is void|are revoked|is revoked|has been withdrawn|have been withdrawn|were withdrawn|are cancelled|are canceled|is cancelled|have been replaced|
 are suspended|was a test|was only a test|were a test|was just a test|have expired|has expired|supersedes all|supersede all|overrides all|overrides the user|overrides everything|are null|no longer need to follow|was a joke|
 gelten nicht mehr|nur ein test|aufgehoben|ya no valen|era una prueba|quedan derogadas|ne sont plus valables|n'etait qu'un test|sont abrogees|nao valem mais|apenas um teste|estao revogadas|non valgono|solo una prova|sono abrogate|gelden niet meer|was een test|opgeheven|juz nie obowiazuja|bylo tylko testem|zostaly uchylone|
-больше не действуют|было проверкой|отменены|більше не діють|було перевіркою|скасовано|artik gecerli degil|bir testti|kaldirildi|khong con hieu luc|chi la thu nghiem|da bi bai bo|sudah tidak berlaku|hanya uji coba|telah dicabut|nu mai sunt valabile|δεν ισχυουν πλεον|galler inte langre|
+больше не действуют|было проверкой|отменены|artik gecerli degil|bir testti|kaldirildi|khong con hieu luc|chi la thu nghiem|da bi bai bo|sudah tidak berlaku|hanya uji coba|telah dicabut|nu mai sunt valabile|δεν ισχυουν πλεον|galler inte langre|
 더 이상 유효하지|더 이상 적용되지|테스트였|폐지|효력이 없|무효|不再有效|不再适用|只是测试|已被废除|失效|已作废|もう無効|無効です|テストでした|廃止され|適用されません|لم تعد ساريه|मान्य नहीं|लागू नहीं|परीक्षण था|ใช้ไม่ได้แล้ว|ไม่มีผลแล้ว|ถูกยกเลิก
 """,
     Does.NEW: """
@@ -336,7 +336,7 @@ sicherheitsrichtlinie*|politica de seguridad|politique de securite|politica de s
 new instructions:|new instruction:|new instructions for you|your new instructions|your new instruction|your new task|your new goal|your new rule|your new rules|your new role|your new policy|your new orders|your new objective|your new purpose|your true task|your true goal|your updated task|your primary task now|your task has changed|your goal has changed|forget that and|policy has been updated|policies have been updated|policy was updated|emergency protocol|emergency override|special instructions for you|
 new system instruction*|new system prompt|new directive*|updated instruction*|updated task|updated policy|your only task|your only goal|your real task|your actual task|real instructions|actual instructions|
 follow these instructions instead|instead follow|system update|security update|policy update|system override|admin override|override code|instruction update|
-neue systemanweisung|neue anweisung*|nueva instruccion*|nuevas instrucciones|nouvelle instruction*|nouvelles instructions|nova instruc*|novas instruc*|nuova istruzione|nuove istruzioni|nieuwe systeeminstructie|nieuwe instructie*|nowa instrukcja|новая системная инструкция|новая инструкция|новые инструкции|нова системна інструкція|
+neue systemanweisung|neue anweisung*|nueva instruccion*|nuevas instrucciones|nouvelle instruction*|nouvelles instructions|nova instruc*|novas instruc*|nuova istruzione|nuove istruzioni|nieuwe systeeminstructie|nieuwe instructie*|nowa instrukcja|новая системная инструкция|новая инструкция|новые инструкции|
 yeni sistem talimati|yeni talimat*|chi dan he thong moi|chi dan moi|instruksi sistem baru|instruksi baru|noua instructiune|νεα οδηγια|ny systeminstruktion|새로운 지시|새 지시|새로운 시스템|새 시스템|새로운 명령|新指令|新的指令|新的系统|新系统指令|新しい指示|新しいシステム|تعليمات جديده|नया निर्देश|नए निर्देश|คำสั่งใหม่|คำสั่งระบบใหม่
 """,
     Does.CONCEAL: """
@@ -346,13 +346,13 @@ do not disclose this|never mention this|do not ask the user|without asking the u
 sage dem nutzer nichts|ohne dem nutzer|no se lo digas al usuario|no digas al usuario|ne dis rien a l'utilisateur|ne le dis pas a l'utilisateur|nao diga ao usuario|non dirlo all'utente|не говори пользователю|kullaniciya soyleme*|jangan beri tahu pengguna|사용자에게 말하지|사용자에게 알리지|不要告诉用户|别告诉用户|ユーザーに言わない|ユーザーには伝えない|ユーザーに知らせ
 """,
     Does.AUTHORITY: """
-en tant que ton developpeur|en tant que votre developpeur|en tant que developpeur, je t'ordonne|en tant que ton createur|
+
 मैं एडमिन|আমি অ্যাডমিন|ฉันเป็นผู้ดูแล|ako ang admin|관리자 권한|管理员权限|管理者権限|je suis l'administrateur|ich bin der administrator|ich bin dein entwickler|yo soy el administrador|sou o administrador|ik ben de beheerder|jestem administratorem|я администратор|я твой разработчик|我是系统管理员|私は管理者|私はあなたの開発者|나는 너의 개발자|
 admin here|administrator here|this is your developer|this is your creator|developers at openai|this is your administrator|i am your administrator|i am an openai|on behalf of openai|i have admin|with admin privileges|with administrator privileges|i am authorized|security team here|i have root|i'm the admin|
 as your developer|as your creator|i am your developer|i am your creator|i'm your developer|i'm your creator|i am the administrator|i am the admin|this is the administrator|admin override|administrator override|i am the system administrator|i have full access|speaking as the developer|from your developers|this is openai|
 developer here|message from the developer|message from your developer|i am a developer at|i work at openai|i work for openai|
-hier spricht der administrator|als dein entwickler|soy el administrador|como tu desarrollador|ici l'administrateur|aqui e o administrador|como seu desenvolvedor|sono l'amministratore|come tuo sviluppatore|hier spreekt de beheerder|tu administrator|jako twoj tworca|говорит администратор|как твой разработчик|говорить адміністратор|
-ben yoneticiyim|gelistiricin olarak|toi la quan tri vien|la nha phat trien cua ban|saya admin*|sebagai pengembangmu|관리자입니다|나는 관리자|개발자로서|너의 개발자|我是管理员|我是你的开发者|作为你的开发者|管理者です|あなたの開発者として|انا المدير|بصفتي مطورك|मैं व्यवस्थापक|ฉันคือผู้ดูแล|ในฐานะผู้พัฒนา
+hier spricht der administrator|soy el administrador|ici l'administrateur|aqui e o administrador|sono l'amministratore|hier spreekt de beheerder|tu administrator|говорит администратор|
+ben yoneticiyim|toi la quan tri vien|saya admin*|관리자입니다|나는 관리자|개발자로서|我是管理员|我是你的开发者|管理者です|انا المدير|मैं व्यवस्थापक|ฉันคือผู้ดูแล|
 """,
     Does.OBEY: """
 obey|comply|must comply|follow only|only obey|obey only|listen only to me|reply only with|respond only with|answer only with|only reply with|only respond with|just print|just say|simply say|only say|say only|stay in character|break character|do as i say|as i say|without question|hesitation|
@@ -378,7 +378,7 @@ inappropriate|offensive|controversial|uncensored|unfiltered|censorship|ethical|m
 """,
     Does.MASTER: """
 obey only me|only obey me|listen only to me|only listen to me|answer only to me|obey me and only me|follow only my|i am your master|you serve me|do as i say from now|you must obey me|obey my every|obey all my|comply with all my|comply with every request|answer to me alone|i am your new|you belong to me|
-gehorchst nur mir|folgst du nur noch mir|horst nur auf mich|solo me obedeces|obedece solo a mi|obedeces a mi|n'obeis qu'a moi|tu m'obeis|so obedece a mim|obedeca apenas a mim|obbedisci solo a me|luister je alleen naar mij|sluchasz tylko mnie|слушаешь только меня|подчиняйся только мне|слухаєш тільки мене|sadece beni dinle*|
+gehorchst nur mir|folgst du nur noch mir|horst nur auf mich|solo me obedeces|obedece solo a mi|obedeces a mi|n'obeis qu'a moi|tu m'obeis|so obedece a mim|obedeca apenas a mim|obbedisci solo a me|luister je alleen naar mij|sluchasz tylko mnie|слушаешь только меня|подчиняйся только мне|sadece beni dinle*|
 chi nghe loi toi|chi nghe toi|hanya menuruti aku|hanya patuh padaku|내 말만 들|내 말만 따|내 명령만|只听我的|只听从我|听命于我|私の言うことだけ|私の命令だけ|私にだけ従|استمع الي فقط|اطعني|सिर्फ मेरी बात|सिर्फ़ मेरी बात|केवल मेरी बात|শুধু আমার কথা|ฟังฉันคนเดียว|เชื่อฟังฉัน|ako lang ang sundin
 """,
     Does.SEND: """
@@ -392,7 +392,7 @@ gesprachsverlauf*|passwort*|kennwort*|kundendaten|contrasena*|conversacion|clave
 """,
     Does.ASK: """
 what was|what instructions|what rules|what did your|what does your|what do your|
-what is|what's|what are|what were|which|was ist|wie lautet|wie lauten|cual es|cuales son|quel est|quelles sont|qual e|quais sao|quali sono|wat is|wat zijn|jak brzmi|jakie sa|какой|какие|який у тебе|nedir|la gi|apa|care este|ποια|vad ar|무엇|뭐야|뭐니|뭔가|是什么|是什麼|何です|は何|なんです|ما هو|ما هي|क्या है|คืออะไร|מה
+what is|what's|what are|what were|which|was ist|wie lautet|wie lauten|cual es|cuales son|quel est|quelles sont|qual e|quais sao|quali sono|wat is|wat zijn|jak brzmi|jakie sa|какой|какие|nedir|la gi|apa|care este|ποια|vad ar|무엇|뭐야|뭐니|뭔가|是什么|是什麼|何です|は何|なんです|ما هو|ما هي|क्या है|คืออะไร|מה
 """,
     Does.ABOUT: """
 mean|means|meaning|phrase|someone writes|somebody writes|for example|example of|examples of|such as|called|quote|quoted|the sentence|the word|the words|the term|prompt injection|prompt injections|injection attack|attacker|attackers|attack|attacks|jailbreaks|jailbreaking|phishing|red team|detect|detector|classifier|vulnerability|
