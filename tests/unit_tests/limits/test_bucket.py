@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_prodkit.errors import RequestTooLargeError
@@ -52,16 +52,20 @@ class Run:
         return [ticket for ticket in self.granted if ticket.state == "granted"]
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("join"), st.integers(0, 4_000), st.integers(0, 1)),
+def scripts(largest: int) -> st.SearchStrategy[list[tuple[str, float, int]]]:
+    """Draw what callers do, with requests of up to `largest` tokens."""
+    step = st.one_of(
+        st.tuples(st.just("join"), st.integers(0, largest), st.integers(0, 1)),
         st.tuples(st.just("wait"), st.floats(0.0, 20.0), st.just(0)),
-        st.tuples(st.just("settle"), st.integers(0, 6_000), st.integers(0, 50)),
+        st.tuples(st.just("settle"), st.integers(0, 2 * largest), st.integers(0, 50)),
         st.tuples(st.just("refuse"), st.floats(0.0, 5.0), st.integers(0, 50)),
         st.tuples(st.just("cancel"), st.just(0), st.integers(0, 50)),
-    ),
-    max_size=60,
-)
+    )
+    return st.lists(step, max_size=60)
+
+
+# Far below the burst of 50 tokens, where it is the bound, and far above, where a request is.
+STEPS = st.one_of(scripts(40), scripts(4_000))
 
 
 def play(steps: list[tuple[str, float, int]], max_concurrency: int | None = None) -> Run:
@@ -91,6 +95,7 @@ def play(steps: list[tuple[str, float, int]], max_concurrency: int | None = None
     return run
 
 
+@settings(max_examples=400)
 @given(STEPS)
 def test_no_window_of_any_length_holds_more_than_rate_and_burst(steps: list[tuple[str, float, int]]) -> None:
     """From any moment to any later one, at most rate x time + max(burst, largest request) is taken."""
@@ -171,10 +176,22 @@ def test_a_request_larger_than_the_burst_is_saved_up_for() -> None:
     assert len(turnstile.advance(9.0)) == 1
 
 
+def test_a_full_bucket_takes_nothing_back() -> None:
+    """What comes back to a full bucket is not kept on top for a larger burst."""
+    turnstile = Turnstile(None, Bucket(600, burst_s=1.0))
+    ticket = turnstile.join(Cost(tokens=10), 0.0)
+    turnstile.advance(0.0)
+    turnstile.advance(60.0)
+    turnstile.settle(ticket, 0, 60.0)
+    assert turnstile.tokens is not None
+    assert turnstile.tokens.level(60.0) == 10.0
+
+
 def test_a_cancelled_large_request_leaves_no_savings() -> None:
     """The burst is what it was, although somebody had saved for more."""
     turnstile = Turnstile(None, Bucket(600, burst_s=1.0))
     large = turnstile.join(Cost(tokens=500), 0.0)
+    turnstile.advance(0.0)
     turnstile.advance(30.0)
     turnstile.cancel(large, 30.0)
     assert turnstile.tokens is not None
@@ -195,14 +212,17 @@ def test_unused_tokens_come_back_and_overused_ones_are_owed() -> None:
 
 def test_a_permit_is_given_back_once() -> None:
     """A second ending of the same call changes nothing."""
-    turnstile = Turnstile(Bucket(600, burst_s=0.9), Bucket(6_000))
+    turnstile = Turnstile(Bucket(600, burst_s=0.9), Bucket(6_000, burst_s=1.0))
     ticket = turnstile.join(Cost(tokens=50), 0.0)
     turnstile.advance(0.0)
-    turnstile.settle(ticket, 50, 0.0)
+    turnstile.settle(ticket, 20, 0.0)
+    turnstile.settle(ticket, 20, 0.0)
     turnstile.cancel(ticket, 0.0)
     turnstile.refuse(ticket, 5.0, 0.0)
     assert turnstile.requests is not None
     assert turnstile.requests.level(0.0) == 8.0
+    assert turnstile.tokens is not None
+    assert turnstile.tokens.level(0.0) == 80.0
     assert (turnstile.in_flight, turnstile.refusals) == (0, 0)
 
 
