@@ -60,7 +60,7 @@ class PresidioDetector(Serializable):
     """More Presidio `EntityRecognizer` objects; their entities are looked for as well."""
     thresholds: dict[str, float] = Field(default_factory=dict)
     """Entity -> the lowest score that counts; the default is Presidio's, which takes everything."""
-    allow_list: tuple[str, ...] = ()
+    allow_list: tuple[str, ...] = Field(default=(), repr=False)
     """Values, exactly as written, that are not personal."""
     cache_size: int = 4096
     """Texts whose spans are remembered; 0 for none."""

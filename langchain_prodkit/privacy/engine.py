@@ -185,7 +185,8 @@ class Engine:
         cut = [readable(texts[index][start : start + WINDOW_CHARS]) for index, start in windows]
         found: list[list[Span]] = [[] for _ in texts]
         for language in self._languages:
-            batch: Any = self._nlp.process_batch(map(_tokenizable, cut), language, batch_size=BATCH_TEXTS)
+            tokens = [_tokenizable(text) for text in cut]
+            batch: Any = self._nlp.process_batch(tokens, language, batch_size=BATCH_TEXTS)
             for (index, start), window, (_, artifacts) in zip(windows, cut, batch, strict=True):
                 spans = self._analyze(window, language, artifacts)
                 found[index] += _inner(spans, start, len(window), len(texts[index]))

@@ -244,20 +244,20 @@ class ProtectedChain(ProdkitRunnable[Any, Any]):
     def transform(
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        def body(values: Iterator[Any], _: Any, config: RunnableConfig) -> Iterator[Any]:
+        def body(values: Iterator[Any], config: RunnableConfig) -> Iterator[Any]:
             total: Any = END
             for value in values:
                 total = added(total, value)
             if total is not END:
                 yield from drive_stream(self._stream_steps(total, config, kwargs))
 
-        yield from self._transform_stream_with_config(input, body, ensure_config(config))
+        yield from self._transform_stream_with_config(input, body, config)  # type: ignore[arg-type]
 
     @override
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        async def body(values: AsyncIterator[Any], _: Any, config: RunnableConfig) -> AsyncIterator[Any]:
+        async def body(values: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[Any]:
             total: Any = END
             async for value in values:
                 total = added(total, value)
@@ -270,7 +270,7 @@ class ProtectedChain(ProdkitRunnable[Any, Any]):
             finally:
                 await stream.aclose()
 
-        async for chunk in self._atransform_stream_with_config(input, body, ensure_config(config)):
+        async for chunk in self._atransform_stream_with_config(input, body, config):  # type: ignore[arg-type]
             yield chunk
 
     @override

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config
 from pydantic import ConfigDict
 from typing_extensions import override
 
@@ -23,7 +22,13 @@ from langchain_prodkit._runnable import (
     drive_stream,
 )
 from langchain_prodkit._text import Leaf, transform
-from langchain_prodkit.errors import ProdkitError, RedactionError, UnknownScopeError, UnknownTokenError
+from langchain_prodkit.errors import (
+    ProdkitError,
+    RedactionError,
+    SerializationError,
+    UnknownScopeError,
+    UnknownTokenError,
+)
 from langchain_prodkit.privacy.stream import ChunkStream
 from langchain_prodkit.privacy.vault import scope_of
 
@@ -172,6 +177,13 @@ class PresidioRestorer(ProdkitRunnable[Any, Any]):
     def _stream_steps(self, chunks: Any, config: RunnableConfig) -> StreamSteps[Any]:
         yield from restoring(chunks, self._reader(config), config)
 
+    @override
+    def to_json(self) -> Any:
+        raise SerializationError(
+            "restore() shares its redactor's vault, which JSON cannot say: both would come back with a vault "
+            "of their own. Serialise .protect(model) instead, or build the chain in code."
+        )
+
     def _reader(self, config: RunnableConfig) -> Reader:
         scope = scope_of(config)
         if scope is None or not self.privacy.vault.knows(scope):
@@ -182,16 +194,16 @@ class PresidioRestorer(ProdkitRunnable[Any, Any]):
     def transform(
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        def body(chunks: Iterator[Any], _: Any, config: RunnableConfig) -> Iterator[Any]:
+        def body(chunks: Iterator[Any], config: RunnableConfig) -> Iterator[Any]:
             yield from drive_stream(self._stream_steps(chunks, config))
 
-        yield from self._transform_stream_with_config(input, body, ensure_config(config), **kwargs)
+        yield from self._transform_stream_with_config(input, body, config)  # type: ignore[arg-type]
 
     @override
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        async def body(chunks: AsyncIterator[Any], _: Any, config: RunnableConfig) -> AsyncIterator[Any]:
+        async def body(chunks: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[Any]:
             stream = adrive_stream(self._stream_steps(chunks, config))
             try:
                 async for chunk in stream:
@@ -199,7 +211,7 @@ class PresidioRestorer(ProdkitRunnable[Any, Any]):
             finally:
                 await stream.aclose()
 
-        async for chunk in self._atransform_stream_with_config(input, body, ensure_config(config), **kwargs):
+        async for chunk in self._atransform_stream_with_config(input, body, config):  # type: ignore[arg-type]
             yield chunk
 
     @override

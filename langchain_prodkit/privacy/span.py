@@ -57,14 +57,15 @@ def readable(text: str) -> str:
 def without_overlaps(text: str, spans: Sequence[Span]) -> list[Span]:
     """Cover every character that any span covers, each once, sorted by position.
 
-    Where spans overlap, patterns win over the statistical model and longer spans over shorter ones;
-    what a loser covers beyond the winner stays, if it holds a letter or a digit.
+    Spans of one entity that overlap become one. Otherwise patterns win over the statistical model, and
+    longer spans over shorter ones; what a loser covers beyond the winner stays, if it holds a letter or
+    a digit.
     """
     if len(spans) < 2:  # noqa: PLR2004 - nothing can overlap
         return list(spans)
     taken = bytearray(len(text))
     kept: list[Span] = []
-    for span in sorted(spans, key=_rank):
+    for span in sorted(_united(spans), key=_rank):
         at = span.start
         while at < span.end:
             if taken[at]:
@@ -81,6 +82,18 @@ def without_overlaps(text: str, spans: Sequence[Span]) -> list[Span]:
             taken[at:end] = b"\1" * (end - at)
             at = end
     return sorted(kept)
+
+
+def _united(spans: Sequence[Span]) -> list[Span]:
+    united: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.entity, span.start)):
+        last = united[-1] if united else None
+        if last is not None and last.entity == span.entity and span.start < last.end:
+            end, score = max(last.end, span.end), max(last.score, span.score)
+            united[-1] = Span(last.start, end, span.entity, score)
+        else:
+            united.append(span)
+    return united
 
 
 def _rank(span: Span) -> tuple[bool, int, bool, float, int, str]:

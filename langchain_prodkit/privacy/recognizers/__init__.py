@@ -12,7 +12,7 @@ from presidio_analyzer import predefined_recognizers
 from langchain_prodkit.privacy.recognizers.address import StreetAddressRecognizer
 from langchain_prodkit.privacy.recognizers.card import CardRecognizer
 from langchain_prodkit.privacy.recognizers.mail import MailRecognizer
-from langchain_prodkit.privacy.recognizers.phone import PhoneRecognizer
+from langchain_prodkit.privacy.recognizers.phone import TelephoneRecognizer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CardRecognizer",
     "MailRecognizer",
-    "PhoneRecognizer",
+    "TelephoneRecognizer",
     "StreetAddressRecognizer",
     "pattern_recognizers",
 ]
@@ -56,7 +56,7 @@ def pattern_recognizers(*, language: str, entities: Collection[str], regions: Se
     made: list[Any] = []
     for entity in entities:
         if entity == "PHONE_NUMBER":
-            made.append(PhoneRecognizer(supported_language=language, regions=regions))
+            made.append(TelephoneRecognizer(supported_language=language, regions=regions))
         elif entity in _OWN:
             made.append(_OWN[entity](supported_language=language))
         elif entity in _PRESIDIO:

@@ -34,7 +34,7 @@ _UNIT = r"(?:(?i:apartment|apt|suite|ste|unit|flat|room)\.?[ ]?\#?[ ]?\d{1,5}[A-
 _ZIP = r"(?:\d{5}(?:-\d{4})?|\d{4}[ ]?[A-Z]{2}|\d{3}[ ]\d{2}|\d{4,6}|[A-Z]{1,2}\d[A-Z\d]?[ ]?\d[A-Z]{2})\b"
 _NAME = rf"{_CAP}(?:[ ](?:{_CAP}|de|del|da|der|den|la|le|of|and|upon|an|am)){{0,4}}"
 _GAP = r"(?:[ ]?,[ ]?\n?[ ]?|[ ]?\n[ ]?,?[ ]?)"
-_STOP = r"(?=[ ]?[,.;:!?\n]|\s*$|[ ]+\d|[ ]+[A-Z]{2}\b)"
+_STOP = rf"(?=[ ]?[,.;:!?\n]|\s*$|[ ]+\d|[ ]+[A-Z]{{2}}\b|[ ]+{_ZIP})"
 _TAIL = (
     rf"(?:[ ,\n]{{1,3}}{_UNIT})?"
     rf"(?:{_GAP}(?:{_ZIP}[ ]{_NAME}|{_NAME}{_STOP}|[A-Z]{{2,3}}\b|nan\b)|[ ][A-Z]{{2}}(?=[ ,]|\s*$)"

@@ -11,7 +11,7 @@ from presidio_analyzer import AnalysisExplanation, LocalRecognizer, RecognizerRe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["PhoneRecognizer"]
+__all__ = ["TelephoneRecognizer"]
 
 FORMATTED: Final = 0.7
 """The score of digits grouped as phone numbers are; a context word raises it to 1.0."""
@@ -29,6 +29,7 @@ _NOT_A_PHONE = re.compile(
     r"|\d{1,3}(?:\.\d{1,3}){3}"  # an IP address
     r"|(?:\d{4}[ \-]?){3}\d{1,7}"  # a card
     r"|\d{5}-\d{3,4}"  # a postcode
+    r"|\d{6,}/\d+"  # a fraction
 )
 _HOUSE = re.compile(r"\d{1,7} \d{1,5}(?= [^\W\d_])")
 _PREFIX = re.compile(r"\+|\(\+|00[1-9]")
@@ -36,7 +37,8 @@ _MIN_DIGITS: Final = 7
 _MIN_BARE: Final = 9
 
 
-class PhoneRecognizer(LocalRecognizer):
+# Not "PhoneRecognizer": Presidio finds recognizers by the name of their class among all subclasses.
+class TelephoneRecognizer(LocalRecognizer):
     """Finds phone numbers of the given regions, and of any country with a `+` prefix."""
 
     CONTEXT = ("phone", "number", "telephone", "cell", "cellphone", "mobile", "call", "tel", "fax", "전화")
@@ -53,7 +55,7 @@ class PhoneRecognizer(LocalRecognizer):
             supported_entities=[supported_entity],
             supported_language=supported_language,
             context=list(self.CONTEXT),
-            name="PhoneRecognizer",
+            name="TelephoneRecognizer",
         )
 
     def load(self) -> None:
