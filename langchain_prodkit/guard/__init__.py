@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from langchain_prodkit.guard.runnable import InjectionGuardRunnable
     from langchain_prodkit.guard.verdict import Detector, Reason, Score, Source, Verdict
 
-__all__ = [  # noqa: RUF022 - plain order, like every room
+__all__ = [
+    "OPERATING_POINTS",
     "Detector",
     "HeuristicDetector",
     "IdentifierDetector",
     "InjectionGuardRunnable",
-    "OPERATING_POINTS",
     "Reason",
     "Score",
     "Source",

@@ -107,7 +107,7 @@ print(*sorted({{name.partition('.')[0] for name in sys.modules}}))
 def test_every_public_name_resolves_and_is_listed(module: str):
     """`__all__`, `dir()` and attribute access agree."""
     loaded = importlib.import_module(module)
-    assert sorted(loaded.__all__) == list(loaded.__all__) or module == "langchain_prodkit"
+    assert len(set(loaded.__all__)) == len(loaded.__all__)
     for name in loaded.__all__:
         assert getattr(loaded, name) is not None
     assert set(loaded.__all__) <= set(dir(loaded))
