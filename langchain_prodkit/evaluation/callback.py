@@ -35,7 +35,7 @@ __all__ = ["CallbackStatistics", "MLflowEvalCallback"]
 
 @dataclass(frozen=True, slots=True)
 class CallbackStatistics:
-    """What became of the runs so far: `sampled == recorded + dropped + open`."""
+    """What became of the runs so far; between calls `sampled == recorded + dropped + open`."""
 
     seen: int
     """Root runs that started."""

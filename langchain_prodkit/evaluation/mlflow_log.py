@@ -21,6 +21,7 @@ from langchain_prodkit.evaluation.metrics import Score
 from langchain_prodkit.evaluation.record import EvalRecord
 from langchain_prodkit.evaluation.report import EvalReport, RowScores, summarised
 from langchain_prodkit.evaluation.store import (
+    cause,
     load_mlflow,
     ready,
     resolved,
@@ -59,7 +60,7 @@ class StoredRun:
     params: Mapping[str, str]
     tags: Mapping[str, str] = field(repr=False)
     report: EvalReport = field(repr=False)
-    """Rows, scores and summary, rebuilt from the table."""
+    """Rows, scores and summary, rebuilt from the table (numbers to ten digits)."""
 
 
 def write_run(
@@ -119,7 +120,7 @@ def read_run(run_id: str, tracking_uri: str | Path | None = None) -> StoredRun:
         report = _rebuilt(table, json.loads(run.data.tags[_DIRECTIONS]), run.data.params["dataset"])
     except Exception as error:  # noqa: BLE001 - see write_run
         msg = (
-            f"the MLflow store {shown(uri)} gives no evaluation for this run ({type(error).__name__}); "
+            f"the MLflow store {shown(uri)} gives no evaluation for this run ({cause(error)}); "
             "give read_run the run id and the tracking_uri of an evaluation written by log_to_mlflow"
         )
         raise StoreError(msg) from None

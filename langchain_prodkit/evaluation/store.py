@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import StoreError
 
-__all__ = ["load_mlflow", "ready", "resolved", "shown", "sqlite_path"]
+__all__ = ["cause", "load_mlflow", "ready", "resolved", "shown", "sqlite_path", "unreachable"]
 
 TIMEOUT_S: Final = 5.0
 """A store that does not answer by then counts as gone; MLflow alone would try for minutes."""
@@ -102,8 +102,14 @@ def ready(uri: str) -> None:
 
 
 def unreachable(uri: str, error: BaseException) -> StoreError:
-    """Make the error for a store that failed; of the cause only its class is told."""
-    return StoreError(f"the MLflow store {shown(uri)} failed ({type(error).__name__}); {_WAY_OUT}")
+    """Make the error for a store that failed; of the cause only its kind is told."""
+    return StoreError(f"the MLflow store {shown(uri)} failed ({cause(error)}); {_WAY_OUT}")
+
+
+def cause(error: BaseException) -> str:
+    """Give the class of an error and, for one of MLflow's, its code; never the message."""
+    code = getattr(error, "error_code", None)
+    return f"{type(error).__name__} {code}" if isinstance(code, str) else type(error).__name__
 
 
 def _ready_sqlite(path: Path) -> None:
