@@ -6,8 +6,9 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "LANGSMITH_TRACING", "MLFLOW_TRACKING_URI"):
+for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "LANGSMITH_TRACING"):
     os.environ.pop(_name, None)
+os.environ.pop("MLFLOW_TRACKING_URI", None)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 settings.register_profile(

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pytest
 from langchain_core.prompts import ChatPromptTemplate
@@ -90,9 +90,10 @@ def callback(tmp_path: Path, detector: PresidioDetector) -> MLflowEvalCallback:
 
 
 def _model(provider: ProviderServer) -> ChatOpenAI:
-    return ChatOpenAI(model="gpt-4o-mini", base_url=provider.base_url, api_key="k")  # type: ignore[arg-type]
+    return ChatOpenAI(model="gpt-4o-mini", base_url=provider.base_url, api_key="k")
 
 
+Chain: TypeAlias = Runnable[Any, Ticket]
 Form = Literal["in the model's place", "after the model", "harden"]
 
 
@@ -102,14 +103,17 @@ def chain(
 ) -> Runnable[Any, Ticket]:
     """The chain in its three spellings."""
     form: Form = request.param
-    limits = {"requests_per_minute": 60_000, "tokens_per_minute": 10_000_000}
+    limits: dict[str, Any] = {"requests_per_minute": 60_000, "tokens_per_minute": 10_000_000}
     privacy = PresidioRunnable(detector)
     if form == "harden":
         return harden(_model(provider), prompt=PROMPT, privacy=privacy, limits=limits, response_model=Ticket)
     safe = privacy.protect(RateLimitedAsyncChat(_model(provider), **limits))
+    parser: Runnable[Any, Ticket] = InstructorParser(Ticket, llm=safe)
     if form == "after the model":
-        return InjectionGuardRunnable() | PROMPT | safe | InstructorParser(Ticket, llm=safe)
-    return InjectionGuardRunnable() | PROMPT | InstructorParser(Ticket, llm=safe)
+        after: Chain = InjectionGuardRunnable() | PROMPT | safe | parser
+        return after
+    in_place: Chain = InjectionGuardRunnable() | PROMPT | parser
+    return in_place
 
 
 def _check(provider: ProviderServer, tickets: list[Ticket]) -> None:
@@ -130,7 +134,7 @@ def _values(count: int) -> list[dict[str, str]]:
     return [{"question": QUESTION.format(n=n)} for n in range(count)]
 
 
-def test_sync(provider: ProviderServer, chain: Runnable[Any, Ticket], callback: MLflowEvalCallback):
+def test_sync(provider: ProviderServer, chain: Chain, callback: MLflowEvalCallback) -> None:
     """The name is in no call, re-asks included, and in the answer."""
     ticket = chain.invoke(_values(1)[0], {"callbacks": [callback]})
     _check(provider, [ticket])
@@ -140,25 +144,25 @@ def test_sync(provider: ProviderServer, chain: Runnable[Any, Ticket], callback: 
     assert "Emily" not in repr(record.to_dict())
 
 
-async def test_async(provider: ProviderServer, chain: Runnable[Any, Ticket], callback: MLflowEvalCallback):
+async def test_async(provider: ProviderServer, chain: Chain, callback: MLflowEvalCallback) -> None:
     """The same from asynchronous code."""
     _check(provider, [await chain.ainvoke(_values(1)[0], {"callbacks": [callback]})])
     assert len(callback.records) == 1
 
 
-def test_batch(provider: ProviderServer, chain: Runnable[Any, Ticket], callback: MLflowEvalCallback):
+def test_batch(provider: ProviderServer, chain: Chain, callback: MLflowEvalCallback) -> None:
     """Twenty at once on threads: nobody gets another's mail address."""
     _check(provider, chain.batch(_values(20), {"callbacks": [callback]}))
     assert len(callback.records) == 20
 
 
-async def test_abatch(provider: ProviderServer, chain: Runnable[Any, Ticket], callback: MLflowEvalCallback):
+async def test_abatch(provider: ProviderServer, chain: Chain, callback: MLflowEvalCallback) -> None:
     """Twenty at once on one loop."""
     _check(provider, await chain.abatch(_values(20), {"callbacks": [callback]}))
     assert len(callback.records) == 20
 
 
-async def test_stream(provider: ProviderServer, chain: Runnable[Any, Ticket], callback: MLflowEvalCallback):
+async def test_stream(provider: ProviderServer, chain: Chain, callback: MLflowEvalCallback) -> None:
     """The last item of a stream is the validated ticket, sync and async."""
     first = list(chain.stream(_values(2)[0], {"callbacks": [callback]}))[-1]
     items = [item async for item in chain.astream(_values(2)[1], {"callbacks": [callback]})]
@@ -167,8 +171,8 @@ async def test_stream(provider: ProviderServer, chain: Runnable[Any, Ticket], ca
 
 
 async def test_an_attack_costs_no_call(
-    provider: ProviderServer, chain: Runnable[Any, Ticket], callback: MLflowEvalCallback
-):
+    provider: ProviderServer, chain: Chain, callback: MLflowEvalCallback
+) -> None:
     """The guard stands before the model, and the evaluation records the refusal."""
     with pytest.raises(InjectionError):
         chain.invoke({"question": ATTACK}, {"callbacks": [callback]})
@@ -180,7 +184,7 @@ async def test_an_attack_costs_no_call(
 
 async def test_cancelled_chains_leave_nothing_behind(
     provider: ProviderServer, detector: PresidioDetector, callback: MLflowEvalCallback
-):
+) -> None:
     """Cancelling half of the calls midway loses none of the others."""
     with ProviderServer(script=_clerk, latency_s=0.3) as slow:
         safe = PresidioRunnable(detector).protect(RateLimitedAsyncChat(_model(slow), max_concurrency=4))

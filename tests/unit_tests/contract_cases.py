@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.load.serializable import Serializable
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableSequence
@@ -89,7 +90,7 @@ class EchoModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         for part in re.split(r"(?<= )", self._text(messages)):
-            yield ChatGenerationChunk(message=AIMessageChunk(part))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=part))
 
     async def _astream(
         self,
@@ -215,7 +216,7 @@ CASES = [
     ),
 ]
 
-SERIALIZABLE = [
+SERIALIZABLE: list[type[Serializable]] = [
     EchoModel,
     HardenedChain,
     HeuristicDetector,

@@ -36,7 +36,7 @@ def _imports(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_rooms_never_import_one_another_nor_the_top_floor(room: str):
+def test_rooms_never_import_one_another_nor_the_top_floor(room: str) -> None:
     """A room knows its own concern and the ground floor."""
     others = {f"langchain_prodkit.{name}" for name in (*ROOMS, "_harden", "cli", "testing")} - {
         f"langchain_prodkit.{room}"
@@ -53,7 +53,7 @@ def test_rooms_never_import_one_another_nor_the_top_floor(room: str):
         assert not trespasses, f"{path.relative_to(PACKAGE)} imports {trespasses}"
 
 
-def test_the_ground_floor_imports_no_room():
+def test_the_ground_floor_imports_no_room() -> None:
     """What everything stands on stands on nothing of ours."""
     upstairs = tuple(f"langchain_prodkit.{name}" for name in (*ROOMS, "cli", "testing", "_demo"))
     for name in ("_chat", "_events", "_extras", "_lazy", "_runnable", "_runs", "_text", "errors"):
@@ -61,7 +61,7 @@ def test_the_ground_floor_imports_no_room():
         assert not [module for module in imported if module.startswith(upstairs)], name
 
 
-def test_modules_stay_small():
+def test_modules_stay_small() -> None:
     """A module that outgrows 450 lines wants to be two."""
     sizes = {
         str(path.relative_to(PACKAGE)): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")
@@ -77,7 +77,7 @@ def _fresh(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_importing_the_package_stays_within_its_budget():
+def test_importing_the_package_stays_within_its_budget() -> None:
     """30 ms of CPU over bare Python, 80 modules, and nothing heavy; the best of five counts."""
     code = """
 import sys, time
@@ -93,7 +93,7 @@ print(spent * 1000, len(sys.modules), *sorted({name.partition('.')[0] for name i
 
 
 @pytest.mark.parametrize("room", [*ROOMS, "testing", "testing.pytest_plugin"])
-def test_importing_a_room_loads_none_of_its_heavy_libraries(room: str):
+def test_importing_a_room_loads_none_of_its_heavy_libraries(room: str) -> None:
     """A room's library arrives with the first call that needs it."""
     code = f"""
 import sys
@@ -104,7 +104,7 @@ print(*sorted({{name.partition('.')[0] for name in sys.modules}}))
 
 
 @pytest.mark.parametrize("module", ["langchain_prodkit", *(f"langchain_prodkit.{room}" for room in ROOMS)])
-def test_every_public_name_resolves_and_is_listed(module: str):
+def test_every_public_name_resolves_and_is_listed(module: str) -> None:
     """`__all__`, `dir()` and attribute access agree."""
     loaded = importlib.import_module(module)
     assert len(set(loaded.__all__)) == len(loaded.__all__)
@@ -115,6 +115,6 @@ def test_every_public_name_resolves_and_is_listed(module: str):
         loaded.no_such_name  # noqa: B018 - the access is the test
 
 
-def test_the_version_is_the_one_of_the_installed_package():
+def test_the_version_is_the_one_of_the_installed_package() -> None:
     """One version, said in two places, must not drift."""
     assert langchain_prodkit.__version__ == version("langchain-prodkit")

@@ -71,9 +71,9 @@ class Answer(BaseModel):
     number: int
 
 
-def test_invoke_stream_and_their_async_twins_go_through_the_wrapper():
+def test_invoke_stream_and_their_async_twins_go_through_the_wrapper() -> None:
     """Each of the four entry points runs the wrapper's body exactly once."""
-    model = Counting(FakeListChatModel(responses=["hello"]))
+    model = Counting(model=FakeListChatModel(responses=["hello"]))
     assert model.invoke("x").content == "hello"
     assert "".join(str(chunk.content) for chunk in model.stream("x")) == "hello"
 
@@ -85,24 +85,24 @@ def test_invoke_stream_and_their_async_twins_go_through_the_wrapper():
     assert len(model._calls) == 4
 
 
-def test_a_model_that_cannot_stream_still_answers_a_stream():
+def test_a_model_that_cannot_stream_still_answers_a_stream() -> None:
     """The wrapper does not pretend that the inner model streams."""
-    bound = Counting(ToolModel()).bind_tools([Answer])
+    bound = Counting(model=ToolModel()).bind_tools([Answer])
     (chunk,) = list(bound.stream("x"))
     assert chunk.tool_calls[0]["args"] == {"number": 4}
 
 
 @pytest.mark.parametrize("include_raw", [False, True])
-def test_structured_output_goes_through_the_wrapper(include_raw: bool):
+def test_structured_output_goes_through_the_wrapper(include_raw: bool) -> None:
     """What the inner model builds is rewired, raw form included."""
-    model = Counting(ToolModel())
+    model = Counting(model=ToolModel())
     result = model.with_structured_output(Answer, include_raw=include_raw).invoke("x")
     parsed = result["parsed"] if include_raw else result
     assert parsed == Answer(number=4)
     assert len(model._calls) == 1
 
 
-def test_a_model_whose_construction_hides_the_model_is_refused():
+def test_a_model_whose_construction_hides_the_model_is_refused() -> None:
     """If the wrapper cannot be put in, calls would go around it: that must not happen."""
 
     class Sly(ToolModel):
@@ -110,12 +110,12 @@ def test_a_model_whose_construction_hides_the_model_is_refused():
             return RunnableLambda(lambda _: AIMessage("around"))
 
     with pytest.raises(ConfigurationError, match="cannot be replaced"):
-        Counting(Sly()).bind_tools([Answer])
+        Counting(model=Sly()).bind_tools([Answer])
 
 
-def test_the_wrapper_reads_as_the_model_it_wraps():
+def test_the_wrapper_reads_as_the_model_it_wraps() -> None:
     """Type, parameters, tracing names, cache key and token counts are the inner model's."""
-    inner = ChatOpenAI(model="gpt-4o-mini", api_key="k", temperature=0.5)  # type: ignore[arg-type]
+    inner = ChatOpenAI(model="gpt-4o-mini", api_key="k", temperature=0.5)
     model = DelegatingChatModel(inner)
     assert model._llm_type == inner._llm_type
     assert model._identifying_params == inner._identifying_params
@@ -124,7 +124,7 @@ def test_the_wrapper_reads_as_the_model_it_wraps():
     assert model.profile == inner.profile
 
 
-def test_cache_callbacks_and_tags_of_the_inner_model_keep_working():
+def test_cache_callbacks_and_tags_of_the_inner_model_keep_working() -> None:
     """What the user set on the model before wrapping it acts on the wrapper."""
     seen: list[list[str] | None] = []
 
@@ -135,13 +135,13 @@ def test_cache_callbacks_and_tags_of_the_inner_model_keep_working():
     inner = FakeListChatModel(
         responses=["one", "two"], cache=InMemoryCache(), callbacks=[Spy()], tags=["mine"]
     )
-    model = Counting(inner)
+    model = Counting(model=inner)
     assert model.invoke("x").content == model.invoke("x").content == "one"
     assert len(model._calls) == 1, "a cached answer costs no call"
     assert seen == [["mine"], ["mine"]]
 
 
-def test_each_call_is_traced_once():
+def test_each_call_is_traced_once() -> None:
     """The inner model's callbacks do not run a second time below the wrapper's."""
     with collect_runs() as runs:
         DelegatingChatModel(FakeListChatModel(responses=["x"])).invoke("x")
@@ -149,7 +149,7 @@ def test_each_call_is_traced_once():
     assert run.child_runs == []
 
 
-def test_leaving_a_stream_early_closes_the_inner_stream():
+def test_leaving_a_stream_early_closes_the_inner_stream() -> None:
     """A caller who stops listening does not leave the provider's connection open."""
     closed: list[bool] = []
 
@@ -166,16 +166,16 @@ def test_leaving_a_stream_early_closes_the_inner_stream():
     assert closed == [True]
 
 
-def test_bindings_are_wrapped_inside_and_looked_through():
+def test_bindings_are_wrapped_inside_and_looked_through() -> None:
     """`wrap` keeps the bound arguments, `innermost` finds the model that talks to the provider."""
     inner = ToolModel()
-    wrapped = wrap(Counting, inner.bind_tools([Answer], stop=["."]))
+    wrapped = wrap(lambda model: Counting(model=model), inner.bind_tools([Answer], stop=["."]))
     assert wrapped.invoke("x").tool_calls[0]["name"] == "Answer"
     assert inner.stops == [["."]]
-    assert innermost(Counting(Counting(inner)).bind(stop=["."])) is inner
+    assert innermost(Counting(model=Counting(model=inner)).bind(stop=["."])) is inner
 
 
-def test_only_a_chat_model_can_be_wrapped():
+def test_only_a_chat_model_can_be_wrapped() -> None:
     """Anything else says what to do instead."""
     with pytest.raises(ConfigurationError, match="wraps a chat model"):
         DelegatingChatModel(RunnableLambda(len))  # type: ignore[arg-type]
@@ -183,7 +183,7 @@ def test_only_a_chat_model_can_be_wrapped():
         DelegatingChatModel(ToolModel(), makr=1)
 
 
-def test_a_model_json_cannot_describe_still_runs_and_says_so_when_dumped():
+def test_a_model_json_cannot_describe_still_runs_and_says_so_when_dumped() -> None:
     """Tracing needs a description and takes what it gets; `dumps` must not lie."""
     model = DelegatingChatModel(FakeListChatModel(responses=["x"]))
     assert model.invoke("x").content == "x"

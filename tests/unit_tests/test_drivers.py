@@ -50,12 +50,13 @@ def _body(log: list[str]) -> Steps[int]:
             yield Call(_fail, _afail)
         except ValueError:
             log.append("caught")
-        return first + (yield Call(_double, _adouble, 3))
+        second: int = yield Call(_double, _adouble, 3)
+        return int(first) + second
     finally:
         log.append("closed")
 
 
-async def test_both_drivers_give_the_same_result_and_the_body_sees_errors():
+async def test_both_drivers_give_the_same_result_and_the_body_sees_errors() -> None:
     """Results come back, errors are thrown where the step was yielded."""
     sync_log: list[str] = []
     async_log: list[str] = []
@@ -63,7 +64,7 @@ async def test_both_drivers_give_the_same_result_and_the_body_sees_errors():
     assert sync_log == async_log == ["caught", "closed"]
 
 
-async def test_cancelling_reaches_the_body_and_goes_on():
+async def test_cancelling_reaches_the_body_and_goes_on() -> None:
     """A cancelled call cleans up inside the body and stays cancelled outside."""
     log: list[str] = []
 
@@ -107,13 +108,13 @@ class _Source:
             yield Out(number * 10)
 
 
-async def test_both_stream_drivers_give_the_same_values():
+async def test_both_stream_drivers_give_the_same_values() -> None:
     """What a streaming body lets out arrives in order in both worlds."""
     assert list(drive_stream(_Source().body())) == [0, 10, 20, 30, 40]
     assert [value async for value in adrive_stream(_Source().body())] == [0, 10, 20, 30, 40]
 
 
-async def test_leaving_a_stream_early_closes_its_source():
+async def test_leaving_a_stream_early_closes_its_source() -> None:
     """A caller who stops listening does not leave a connection open."""
     source = _Source()
     stream = drive_stream(source.body())
@@ -136,7 +137,7 @@ class Shout(ProdkitRunnable[str, str]):
         return value.upper() + self.mark
 
 
-async def test_a_piece_reports_its_events_under_its_own_run():
+async def test_a_piece_reports_its_events_under_its_own_run() -> None:
     """`astream_events` sees the custom event and the run name that the caller gave."""
     chain = Shout().with_config(run_name="loud")
     events = [event async for event in chain.astream_events("a", version="v2")]
@@ -146,7 +147,7 @@ async def test_a_piece_reports_its_events_under_its_own_run():
     assert Shout().invoke("a") == await Shout().ainvoke("a") == "A!"
 
 
-def test_a_misspelt_setting_is_refused():
+def test_a_misspelt_setting_is_refused() -> None:
     """A typo in a safety setting must not be ignored in silence."""
     with pytest.raises(ValueError, match="makr"):
         Shout(makr="?")  # type: ignore[call-arg]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 import re
 import sys
@@ -24,7 +23,9 @@ from langchain_prodkit.errors import (
     StructuredOutputError,
 )
 
-CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if cls.__module__ == errors.__name__]
+CLASSES: list[type[ProdkitError]] = [
+    cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, ProdkitError)
+]
 EXAMPLES: dict[type[ProdkitError], ProdkitError] = {
     InjectionError: InjectionError(layer="heuristics", score=0.9, reasons=["override"], spans=[(0, 4)]),
     MissingExtraError: MissingExtraError("mlflow", extra="eval"),
@@ -34,14 +35,14 @@ EXAMPLES: dict[type[ProdkitError], ProdkitError] = {
 }
 
 
-def test_the_tree_at_the_top_names_every_class():
+def test_the_tree_at_the_top_names_every_class() -> None:
     """The drawing is the table of contents; it must not go stale."""
     drawn = set(re.findall(r"[├└│ ]*── (\w+)", errors.__doc__ or "")) | {"ProdkitError"}
     assert drawn == {cls.__name__ for cls in CLASSES} == set(errors.__all__)
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_every_error_can_be_decided_on_and_survives_pickling(cls: type[ProdkitError]):
+def test_every_error_can_be_decided_on_and_survives_pickling(cls: type[ProdkitError]) -> None:
     """Code, status and retryability are class facts, and fields arrive in another process."""
     assert issubclass(cls, ProdkitError)
     assert cls is ProdkitError or cls.code != ProdkitError.code
@@ -53,13 +54,13 @@ def test_every_error_can_be_decided_on_and_survives_pickling(cls: type[ProdkitEr
     assert vars(again) == vars(error)
 
 
-def test_codes_tell_the_classes_apart():
+def test_codes_tell_the_classes_apart() -> None:
     """A client that only sees the code knows the class."""
     codes = [cls.code for cls in CLASSES]
     assert len(set(codes)) == len(codes)
 
 
-def test_errors_are_also_what_handlers_of_others_expect():
+def test_errors_are_also_what_handlers_of_others_expect() -> None:
     """Existing `except` clauses keep working."""
     assert issubclass(StructuredOutputError, OutputParserException)
     assert issubclass(LimitTimeoutError, TimeoutError)
@@ -67,7 +68,7 @@ def test_errors_are_also_what_handlers_of_others_expect():
     assert issubclass(MissingExtraError, ImportError)
 
 
-def test_a_missing_extra_says_the_exact_command():
+def test_a_missing_extra_says_the_exact_command() -> None:
     """Copy, paste, go on."""
     with pytest.raises(MissingExtraError) as caught:
         require("no_such_module_here", extra="privacy")
@@ -79,7 +80,7 @@ def test_a_missing_extra_says_the_exact_command():
 
 def test_an_error_inside_an_installed_module_is_not_mistaken_for_a_missing_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """A broken dependency shows its own error instead of advice that does not help."""
     (tmp_path / "broken_module_here.py").write_text("raise ImportError('cannot load its library')")
     monkeypatch.syspath_prepend(tmp_path)

@@ -48,7 +48,7 @@ def _join(chunks: list[Any]) -> Any:
     return plain(total)
 
 
-def test_schemas_can_be_written_as_json(case: Case):
+def test_schemas_can_be_written_as_json(case: Case) -> None:
     """A server can publish what goes in and what comes out."""
     runnable = case.make()
     for schema in (runnable.get_input_jsonschema(), runnable.get_output_jsonschema()):
@@ -56,7 +56,7 @@ def test_schemas_can_be_written_as_json(case: Case):
     assert json.dumps(runnable.get_config_jsonschema())
 
 
-async def test_every_entry_point_gives_the_same(case: Case):
+async def test_every_entry_point_gives_the_same(case: Case) -> None:
     """invoke, batch, stream and their async twins agree."""
     runnable = case.make()
     numbers = range(3)
@@ -70,7 +70,7 @@ async def test_every_entry_point_gives_the_same(case: Case):
     assert [_join([chunk async for chunk in runnable.astream(value)]) for value in values] == wanted
 
 
-async def test_transform_takes_a_stream(case: Case):
+async def test_transform_takes_a_stream(case: Case) -> None:
     """Behind something that streams, the piece gives what it gives for the whole."""
     runnable = case.make()
     value = case.value(1)
@@ -90,7 +90,7 @@ async def test_transform_takes_a_stream(case: Case):
     assert _join([chunk async for chunk in runnable.atransform(achunks())]) == case.expected(1)
 
 
-async def test_two_hundred_concurrent_calls_do_not_mix(case: Case):
+async def test_two_hundred_concurrent_calls_do_not_mix(case: Case) -> None:
     """Everybody gets their own answer, from tasks and from threads."""
     runnable = case.make()
     outputs = await asyncio.gather(*(runnable.ainvoke(case.value(n)) for n in range(200)))
@@ -121,7 +121,7 @@ class _Seen(BaseCallbackHandler):
         self.ids.append(kwargs["run_id"])
 
 
-async def test_config_reaches_every_run_below(case: Case):
+async def test_config_reaches_every_run_below(case: Case) -> None:
     """Callbacks, tags, metadata and the run id that the caller gave are passed on."""
     run_id = UUID("00000000-0000-4000-8000-000000000001")
     for is_async in (False, True):
@@ -143,7 +143,7 @@ async def test_config_reaches_every_run_below(case: Case):
         assert all(metadata["who"] == "me" for metadata in seen.metadata)
 
 
-async def test_events_of_a_run_are_streamed(case: Case):
+async def test_events_of_a_run_are_streamed(case: Case) -> None:
     """`astream_events` sees the piece start and end under its name."""
     runnable = case.make().with_config(run_name="named")
     events = [event async for event in runnable.astream_events(case.value(1), version="v2")]
@@ -152,14 +152,14 @@ async def test_events_of_a_run_are_streamed(case: Case):
     }
 
 
-def test_one_call_is_one_root_run(case: Case):
+def test_one_call_is_one_root_run(case: Case) -> None:
     """A trace shows one tree, not scattered runs."""
     with collect_runs() as runs:
         case.make().invoke(case.value(1))
     assert len(runs.traced_runs) == 1
 
 
-def test_it_composes_on_both_sides(case: Case):
+def test_it_composes_on_both_sides(case: Case) -> None:
     """`|`, parallel branches, retries, fallbacks, bindings and types work as for any Runnable."""
     before = RunnableLambda(lambda value: value)
     chain = before | case.make() | RunnableLambda(plain)
@@ -176,7 +176,7 @@ def test_it_composes_on_both_sides(case: Case):
         assert plain(wrapped.invoke(case.value(3))) == case.expected(3)
 
 
-def test_a_failing_piece_hands_over_to_its_fallback(case: Case):
+def test_a_failing_piece_hands_over_to_its_fallback(case: Case) -> None:
     """Errors are ordinary exceptions for `with_fallbacks`."""
     chain = case.make().with_fallbacks(
         [RunnableLambda(lambda _: "fallback")], exceptions_to_handle=(Exception,)
@@ -184,7 +184,7 @@ def test_a_failing_piece_hands_over_to_its_fallback(case: Case):
     assert chain.invoke(object()) == "fallback"
 
 
-def test_it_can_be_one_of_configurable_alternatives(case: Case):
+def test_it_can_be_one_of_configurable_alternatives(case: Case) -> None:
     """A deployment can switch it by configuration."""
     made = case.make()
     if not hasattr(made, "configurable_alternatives"):
@@ -196,13 +196,13 @@ def test_it_can_be_one_of_configurable_alternatives(case: Case):
     assert chain.with_config(configurable={"which": "other"}).invoke(case.value(1)) == "other"
 
 
-def test_no_safety_setting_is_a_configurable_field(case: Case):
+def test_no_safety_setting_is_a_configurable_field(case: Case) -> None:
     """A caller over HTTP sets configurable fields; ours offers none of its own."""
     specs = {spec.id for spec in case.make().config_specs}
     assert specs <= {"user_id", "thread_id"}
 
 
-def test_copies_and_pickles_work_the_same(case: Case):
+def test_copies_and_pickles_work_the_same(case: Case) -> None:
     """It can go to another process, and a copy does not share what the original holds."""
     runnable = case.make()
     runnable.invoke(case.value(1))
@@ -211,14 +211,14 @@ def test_copies_and_pickles_work_the_same(case: Case):
         assert plain(again.invoke(case.value(2))) == case.expected(2)
 
 
-def test_a_pickle_holds_no_personal_data(case: Case):
+def test_a_pickle_holds_no_personal_data(case: Case) -> None:
     """Vaults and caches are rebuilt from their configuration, never their contents."""
     runnable = case.make()
     runnable.invoke(case.value(77))
     assert b"u77@example.com" not in pickle.dumps(runnable)
 
 
-def test_it_can_be_written_as_json_or_says_why_not(case: Case):
+def test_it_can_be_written_as_json_or_says_why_not(case: Case) -> None:
     """`loads(dumps(x))` works with the allow-list that the docs name; what cannot be written raises."""
     runnable = case.make()
     runnable.invoke(case.value(77))
@@ -234,7 +234,7 @@ def test_it_can_be_written_as_json_or_says_why_not(case: Case):
     assert dumps(again) == text
 
 
-async def test_a_cancelled_call_ends_at_once_and_leaves_the_piece_usable(case: Case):
+async def test_a_cancelled_call_ends_at_once_and_leaves_the_piece_usable(case: Case) -> None:
     """Cancelling is honoured within a moment, and others can go on."""
     if case.slow is None:
         pytest.skip("it waits for nothing that could be cancelled")
@@ -250,7 +250,7 @@ async def test_a_cancelled_call_ends_at_once_and_leaves_the_piece_usable(case: C
 
 
 @pytest.mark.parametrize("bad", [object(), {"a": object()}, [object()]], ids=["object", "in dict", "in list"])
-async def test_an_unknown_type_is_refused(case: Case, bad: Any):
+async def test_an_unknown_type_is_refused(case: Case, bad: Any) -> None:
     """What cannot be read must not pass; the error is typed and sync and async agree."""
     runnable = case.make()
     is_model = isinstance(runnable, BaseChatModel)
@@ -267,7 +267,7 @@ async def test_an_unknown_type_is_refused(case: Case, bad: Any):
     ["", " ", "\ud800", "\x00", "a b " * 250_000, "\u202e\u200b"],
     ids=["empty", "blank", "surrogate", "nul", "megabyte", "invisible"],
 )
-def test_odd_texts_pass_or_raise_a_typed_error(case: Case, odd: str):
+def test_odd_texts_pass_or_raise_a_typed_error(case: Case, odd: str) -> None:
     """Empty, broken and huge texts do not crash, hang or come out as something else."""
     if len(repr(odd)) > 100 and not case.takes_any:
         pytest.skip("the size is the matter of the pieces that read text")
@@ -279,7 +279,7 @@ def test_odd_texts_pass_or_raise_a_typed_error(case: Case, odd: str):
     assert plain(output) == odd or not case.takes_any
 
 
-def test_none_is_refused_or_passes_unchanged(case: Case):
+def test_none_is_refused_or_passes_unchanged(case: Case) -> None:
     """There is no text in None: it is kept, or a typed error says what is expected."""
     try:
         output = case.make().invoke(None)
@@ -288,7 +288,7 @@ def test_none_is_refused_or_passes_unchanged(case: Case):
     assert output is None
 
 
-def test_errors_show_no_user_text(case: Case):
+def test_errors_show_no_user_text(case: Case) -> None:
     """Not in the message, not in the repr, not in the chain of causes that a log prints."""
     runnable = case.make()
     for value in ({"text": SECRET, "bad": object()}, [HumanMessage(SECRET), object()], {SECRET: object()}):
@@ -301,7 +301,7 @@ def test_errors_show_no_user_text(case: Case):
             continue
 
 
-def test_repr_shows_no_contents(case: Case):
+def test_repr_shows_no_contents(case: Case) -> None:
     """A piece that was used prints as its configuration."""
     runnable = case.make()
     runnable.invoke(case.value(77))

@@ -35,20 +35,20 @@ def _chain() -> Runnable[Any, str]:
     return prompt | FakeListChatModel(responses=["same"]) | RunnableLambda(_prompt_text)
 
 
-async def test_a_thousand_concurrent_answers_find_their_own_prompts():
+async def test_a_thousand_concurrent_answers_find_their_own_prompts() -> None:
     """Nobody gets another call's prompt."""
     numbers = [str(number) for number in range(1000)]
     assert await _chain().abatch([{"q": number} for number in numbers]) == numbers
 
 
-def test_threads_and_streams_find_their_own_prompts():
+def test_threads_and_streams_find_their_own_prompts() -> None:
     """`batch` on threads and `stream` work like `abatch`."""
     numbers = [str(number) for number in range(100)]
     assert _chain().batch([{"q": number} for number in numbers]) == numbers
     assert list(_chain().stream({"q": "s"})) == ["s"]
 
 
-async def test_siblings_are_told_apart_by_the_id_of_the_answer():
+async def test_siblings_are_told_apart_by_the_id_of_the_answer() -> None:
     """Two models side by side under one run: the message's id decides."""
     one = ChatPromptTemplate.from_messages([("human", "first {q}")]) | FakeListChatModel(responses=["a"])
     two = ChatPromptTemplate.from_messages([("human", "second {q}")]) | FakeListChatModel(responses=["b"])
@@ -60,7 +60,7 @@ async def test_siblings_are_told_apart_by_the_id_of_the_answer():
     assert await chain.ainvoke({"q": "x"}) == ["first x", "second x"]
 
 
-def test_an_answer_without_an_id_gets_the_last_prompt_below_the_run():
+def test_an_answer_without_an_id_gets_the_last_prompt_below_the_run() -> None:
     """After a parser only a string is left; the run tree still knows the prompt."""
     prompt = ChatPromptTemplate.from_messages([("human", "{q}")])
     model = FakeListChatModel(responses=["same"]).with_fallbacks([FakeListChatModel(responses=["other"])])
@@ -68,7 +68,7 @@ def test_an_answer_without_an_id_gets_the_last_prompt_below_the_run():
     assert chain.invoke({"q": "deep"}) == "deep"
 
 
-def test_steps_at_any_depth_share_one_root():
+def test_steps_at_any_depth_share_one_root() -> None:
     """The vault's scope is the same before the model and inside a nested chain."""
     roots: list[UUID | None] = []
 
@@ -83,7 +83,7 @@ def test_steps_at_any_depth_share_one_root():
     assert roots[0] is not None
 
 
-def test_errors_and_dropped_streams_are_forgotten_too():
+def test_errors_and_dropped_streams_are_forgotten_too() -> None:
     """A chain that fails leaves nothing behind."""
 
     def fail(_: Any) -> None:
@@ -96,7 +96,7 @@ def test_errors_and_dropped_streams_are_forgotten_too():
     stream.close()  # type: ignore[attr-defined]
 
 
-def test_roots_that_never_end_are_bounded():
+def test_roots_that_never_end_are_bounded() -> None:
     """Abandoned runs cannot grow the memory without end: the oldest goes first."""
     watch = RunWatch()
     first = uuid4()
@@ -107,7 +107,7 @@ def test_roots_that_never_end_are_bounded():
     assert watch.root(first) is None
 
 
-def test_outside_any_run_there_is_nothing_to_find():
+def test_outside_any_run_there_is_nothing_to_find() -> None:
     """No run, no root, no prompt, and no error."""
     assert current_run() is None
     assert root_of(None) is None
@@ -115,7 +115,7 @@ def test_outside_any_run_there_is_nothing_to_find():
     assert prompt_of(uuid4(), "unknown") is None
 
 
-async def test_astream_events_finds_prompts():
+async def test_astream_events_finds_prompts() -> None:
     """The deployment form of a chain works the same."""
     events = [event async for event in _chain().astream_events({"q": "e"}, version="v2")]
     ends = [event for event in events if event["event"] == "on_chain_end" and not event["parent_ids"]]

@@ -119,13 +119,13 @@ values = st.recursive(
 
 
 @given(values)
-def test_putting_the_same_texts_back_gives_the_very_same_object(value: Any):
+def test_putting_the_same_texts_back_gives_the_very_same_object(value: Any) -> None:
     """Nothing is copied when nothing changes."""
     assert replace(value, [leaf.text for leaf in leaves(value)]) is value
 
 
 @given(values)
-def test_every_text_can_be_replaced_and_the_type_stays(value: Any):
+def test_every_text_can_be_replaced_and_the_type_stays(value: Any) -> None:
     """What is read can be written, at the same places, and the shape does not change."""
     found = leaves(value)
     changed = replace(value, [f"{index}\x00" for index in range(len(found))])
@@ -138,7 +138,7 @@ def test_every_text_can_be_replaced_and_the_type_stays(value: Any):
 
 
 @given(values)
-def test_the_input_is_never_changed(value: Any):
+def test_the_input_is_never_changed(value: Any) -> None:
     """The caller's value reads the same after its texts were replaced."""
     before = [leaf.text for leaf in leaves(value)]
     replace(value, ["x"] * len(before))
@@ -172,16 +172,16 @@ EVERYWHERE = [
     ),
     AIMessage("", additional_kwargs={"reasoning_content": SECRET}),
     AIMessage([{"type": "thinking", "thinking": SECRET, "signature": "s"}]),
-    AIMessageChunk("", tool_call_chunks=[{"name": "f", "args": SECRET, "id": "1", "index": 0}]),
+    AIMessageChunk(content="", tool_call_chunks=[{"name": "f", "args": SECRET, "id": "1", "index": 0}]),
     ToolMessage(SECRET, tool_call_id="1"),
     ToolMessage([{"type": "tool_result", "content": [{"type": "text", "text": SECRET}]}], tool_call_id="1"),
-    FunctionMessage(SECRET, name="f"),
+    FunctionMessage(content=SECRET, name="f"),
     Document(SECRET),
     Document("x", metadata={"author": SECRET}),
     {"messages": [("user", SECRET)]},
     [{"role": "user", "content": SECRET}],
     [{"role": "user", "content": [{"type": "text", "text": SECRET}]}],
-    Person(name="x", note=SECRET),  # type: ignore[call-arg]
+    Person(name="x", note=SECRET),
     Names([SECRET]),
     Order("x", [SECRET]),
     {frozenset({1}): {SECRET}},
@@ -192,7 +192,7 @@ EVERYWHERE = [
 
 
 @pytest.mark.parametrize("value", EVERYWHERE, ids=lambda value: type(value).__name__)
-def test_no_text_hides_from_the_walk(value: Any):
+def test_no_text_hides_from_the_walk(value: Any) -> None:
     """Wherever a secret stands in a value, it is found and can be taken out."""
     assert any(SECRET in leaf.text for leaf in leaves(value))
     clean = transform(value, lambda leaf: leaf.text.replace(SECRET, "-"))
@@ -200,7 +200,7 @@ def test_no_text_hides_from_the_walk(value: Any):
     assert type(clean) is type(value)
 
 
-def test_names_and_links_of_the_protocol_are_left_alone():
+def test_names_and_links_of_the_protocol_are_left_alone() -> None:
     """Changing an id, a tool name, a signature or base64 data would break the request."""
     message = AIMessage(
         [
@@ -215,7 +215,7 @@ def test_names_and_links_of_the_protocol_are_left_alone():
     assert [leaf.text for leaf in leaves(ToolMessage("r", name="tool", tool_call_id="id"))] == ["r"]
 
 
-def test_leaves_say_who_wrote_them_and_where_json_needs_escaping():
+def test_leaves_say_who_wrote_them_and_where_json_needs_escaping() -> None:
     """The guard tells users from documents, the restorer escapes inside JSON."""
     value = {
         "history": [
@@ -241,7 +241,7 @@ def test_leaves_say_who_wrote_them_and_where_json_needs_escaping():
     ]
 
 
-def test_post_init_does_not_run_again():
+def test_post_init_does_not_run_again() -> None:
     """A rebuilt dataclass is a copy with other texts, not a second construction."""
     assert transform(Order("a", ["b"]), lambda _: "z") == dataclasses.replace(Order("z", ["z"], 0), built=0)
 
@@ -251,14 +251,14 @@ def test_post_init_does_not_run_again():
     [object(), RunnableLambda(len), len, iter([SECRET]), Person, [object()], {"a": {SECRET: object()}}],
     ids=["object", "runnable", "function", "iterator", "class", "in a list", "under a secret key"],
 )
-def test_what_cannot_be_read_is_refused_without_quoting(value: Any):
+def test_what_cannot_be_read_is_refused_without_quoting(value: Any) -> None:
     """Text that cannot be seen must not pass unread, and the error must not show any."""
     with pytest.raises(InputTypeError) as caught:
         leaves(value)
     assert SECRET not in str(caught.value)
 
 
-def test_a_value_that_contains_itself_is_refused():
+def test_a_value_that_contains_itself_is_refused() -> None:
     """A cycle ends in a typed error, not in a RecursionError."""
     ring: list[Any] = []
     ring.append(ring)
@@ -270,14 +270,14 @@ def test_a_value_that_contains_itself_is_refused():
         leaves(HumanMessage([block]))
 
 
-def test_values_without_text_pass_as_they_are():
+def test_values_without_text_pass_as_they_are() -> None:
     """Numbers, dates and secrets hold nothing to read."""
     for value in (1, 1.5, None, True, dt.date(2026, 1, 1), SecretStr(SECRET), b"\x00"):
         assert leaves(value) == []
         assert replace(value, []) is value
 
 
-def test_binary_blocks_follow_the_policy():
+def test_binary_blocks_follow_the_policy() -> None:
     """A picture can pass, be dropped or stop the call."""
     picture = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
     message = HumanMessage([{"type": "text", "text": "look"}, picture])
@@ -290,7 +290,7 @@ def test_binary_blocks_follow_the_policy():
         transform(b"all of it", lambda leaf: leaf.text, on_binary="drop")
 
 
-def test_a_wrong_number_of_texts_is_refused():
+def test_a_wrong_number_of_texts_is_refused() -> None:
     """Texts and places must match one for one, or a text would land in the wrong place."""
     with pytest.raises(InputTypeError, match="2 texts, but 1"):
         replace(["a", "b"], ["z"])

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CardRecognizer",
     "MailRecognizer",
-    "TelephoneRecognizer",
     "StreetAddressRecognizer",
+    "TelephoneRecognizer",
     "pattern_recognizers",
 ]
 
