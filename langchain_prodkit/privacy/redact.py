@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_prodkit.errors import RedactionError
 from langchain_prodkit.privacy.span import Span, without_overlaps
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from langchain_prodkit.privacy.operators import Operators
     from langchain_prodkit.privacy.vault import Scope, Vault
 
-__all__ = ["Draft", "Writer", "checked"]
+__all__ = ["Draft", "Writer", "checked", "with_known"]
+
+MIN_KNOWN_CHARS: Final = 3
+"""Shorter values are looked for by the detector only: they stand in too many other words."""
 
 # Where these lead to a text, its `name` is not a speaker's.
 _INSIDE = frozenset({
@@ -158,6 +161,47 @@ def _unescaped(value: str) -> str:
     except ValueError:
         return value
     return read if isinstance(read, str) else value
+
+
+def with_known(
+    texts: Sequence[str], found: Sequence[Sequence[Span]], held: Collection[tuple[str, str]]
+) -> list[list[Span]]:
+    """Add every place where a value stands that is known already, from `held` or from another text.
+
+    A model of language finds a name in a sentence and misses it in a list or in JSON; what was
+    personal once in a conversation stays so. Values match whole, letter for letter.
+    """
+    known = {value: entity for entity, value in held if entity != LITERAL}
+    for text, spans in zip(texts, found, strict=True):
+        known |= {text[span.start : span.end]: span.entity for span in spans}
+    values = [value for value in known if len(value) >= MIN_KNOWN_CHARS]
+    result = []
+    for text, spans in zip(texts, found, strict=True):
+        covered = {(span.start, span.end) for span in spans}
+        extra = [
+            Span(start, start + len(value), known[value], 1.0)
+            for value in values
+            for start in _whole(text, value)
+            if (start, start + len(value)) not in covered
+        ]
+        result.append(without_overlaps(text, [*spans, *extra]) if extra else list(spans))
+    return result
+
+
+def _whole(text: str, value: str) -> Iterator[int]:
+    """Give where `value` stands in `text` as a word of its own."""
+    start = text.find(value)
+    while start >= 0:
+        end = start + len(value)
+        # Borders are ASCII ones, see tokens.py.
+        is_open = start == 0 or not (_is_ascii_word(text[start - 1]) and _is_ascii_word(value[0]))
+        if is_open and (end == len(text) or not (_is_ascii_word(text[end]) and _is_ascii_word(value[-1]))):
+            yield start
+        start = text.find(value, end)
+
+
+def _is_ascii_word(char: str) -> bool:
+    return char.isascii() and char.isalnum()
 
 
 def checked(texts: Sequence[str], found: Any, entities: Collection[str] | None) -> list[list[Span]]:

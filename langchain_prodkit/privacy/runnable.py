@@ -26,7 +26,7 @@ from langchain_prodkit.privacy.detector import PresidioDetector
 from langchain_prodkit.privacy.experimental import as_detector
 from langchain_prodkit.privacy.operators import Operators, plain_operators
 from langchain_prodkit.privacy.protect import ProtectedChain, ProtectedChatModel
-from langchain_prodkit.privacy.redact import Draft, Writer, checked
+from langchain_prodkit.privacy.redact import Draft, Writer, checked, with_known
 from langchain_prodkit.privacy.restore import NO_SCOPE, OnUnknown, PresidioRestorer, Reader
 from langchain_prodkit.privacy.tokens import Grammar
 from langchain_prodkit.privacy.vault import MemoryVault, Scope, scope_of
@@ -170,8 +170,9 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
         seen = [text.replace("_", " ") if draft.is_name else text for draft in drafts for text in draft.texts]
         try:
             found: Any = (yield Call(self.detector.detect, self._adetect, seen)) if seen else []
-            spans = iter(checked(seen, found, getattr(self.detector, "entities", None)))
+            sound = checked(seen, found, getattr(self.detector, "entities", None))
             self.vault.open(scope)
+            spans = iter(with_known(seen, sound, self.vault.values(scope)))
             writer = Writer(self.vault, scope, self._grammar, self._ready)
             texts = [_written(writer, draft, [next(spans) for _ in draft.texts]) for draft in drafts]
         except ProdkitError as error:

@@ -7,7 +7,8 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from langchain_core.load.serializable import Serializable
 from pydantic import ConfigDict, Field, PrivateAttr
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
 __all__ = ["MemoryVault", "Scope", "Vault", "scope_of"]
+
+
+MAX_KNOWN: Final = 2_000
+"""Values of a scope that are looked for in each new text; looking costs a search for each."""
 
 
 class Scope(NamedTuple):
@@ -70,6 +75,10 @@ class Vault(Protocol):
         Raises:
             UnknownScopeError: The scope was never opened, has expired or was forgotten.
         """
+        ...
+
+    def values(self, scope: Scope) -> list[tuple[str, str]]:
+        """Give the entity and the value of what `scope` holds, the newest 2,000 at most."""
         ...
 
     def forget(self, scope: Scope) -> None:
@@ -160,6 +169,14 @@ class MemoryVault(Serializable):
         if room is None:
             raise UnknownScopeError("this scope holds no values: never opened here, expired or forgotten")
         return room.values.get(token)
+
+    def values(self, scope: Scope) -> list[tuple[str, str]]:
+        """Give the entity and the value of what `scope` holds, the newest 2,000 at most."""
+        room = self._room(scope)
+        if room is None:
+            return []
+        with room.lock:
+            return list(islice(reversed(room.tokens), MAX_KNOWN))
 
     def forget(self, scope: Scope) -> None:
         """Erase every value of `scope` for good."""
