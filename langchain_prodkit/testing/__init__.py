@@ -15,8 +15,9 @@ an import.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from langchain_prodkit._lazy import lazy_names
 
 if TYPE_CHECKING:
     from langchain_prodkit.testing.answers import Script
@@ -26,18 +27,6 @@ if TYPE_CHECKING:
     from langchain_prodkit.testing.schema import fill_schema
     from langchain_prodkit.testing.serve_command import serve
     from langchain_prodkit.testing.server import ProviderServer
-
-_HOMES = {
-    "Entry": "journal",
-    "FaultKind": "faults",
-    "Faults": "faults",
-    "Latency": "latency",
-    "ProviderServer": "server",
-    "Script": "answers",
-    "Statistics": "journal",
-    "fill_schema": "schema",
-    "serve": "serve_command",
-}
 
 __all__ = [
     "Entry",
@@ -51,17 +40,18 @@ __all__ = [
     "serve",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import the module of a public name on first use."""
-    if (home := _HOMES.get(name)) is None:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names, imported or not."""
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    globals(),
+    {
+        "Entry": "journal",
+        "FaultKind": "faults",
+        "Faults": "faults",
+        "Latency": "latency",
+        "ProviderServer": "server",
+        "Script": "answers",
+        "Statistics": "journal",
+        "fill_schema": "schema",
+        "serve": "serve_command",
+    },
+)
