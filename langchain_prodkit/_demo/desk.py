@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, field_validator
 
 __all__ = ["PROMPT", "Question", "Ticket", "choose", "load_questions"]
 
-MAX_WORDS = 8
+MAX_WORDS = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ def _clerk(body: dict[str, Any]) -> str:
             "customer": customer,
             "category": category,
             "urgency": "high" if "!" in question else "normal",
-            "summary": " ".join(["The customer writes about", *words[: 12 if is_wordy else 4]])[:160],
+            "summary": " ".join(["The customer writes about", *words[: 12 if is_wordy else 6]])[:160],
         },
         ensure_ascii=False,
     )

@@ -24,6 +24,9 @@ _SEEN_CHARS = 90
 
 def show_demo(*, provider: ProviderName, count: int | None, store: Path, console: Console) -> bool:
     """Run the demo and print it; True when every check held."""
+    # MLflow tells of the tables it creates, instructor of each answer it gave up on: the table does too.
+    for name, level in (("mlflow", "WARNING"), ("alembic", "WARNING"), ("instructor", "CRITICAL")):
+        logging.getLogger(name).setLevel(level)
     with open_provider(provider) as opened:
         console.print(f"[bold]{escape(opened.title)}[/bold]")
         questions = choose(load_questions(), count or opened.questions, max_chars=opened.max_question_chars)
@@ -40,9 +43,6 @@ def show_demo(*, provider: ProviderName, count: int | None, store: Path, console
                 ask(opened, questions, store=store, progress=lambda: bar.advance(task))
             )
     console.print(_table(rows))
-    # MLflow tells of the tables it creates in a new store.
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     with console.status("evaluating ..."):
         outcome = evaluated(rows, record, store=store)
     _print_evaluation(outcome, console)
