@@ -16,6 +16,7 @@ from langchain_prodkit._demo.desk import choose, load_questions
 from langchain_prodkit._demo.provider import ProviderName, open_provider
 from langchain_prodkit._demo.run import Outcome, ask, checks, evaluated
 from langchain_prodkit._demo.watch import Row
+from langchain_prodkit.errors import StoreError
 
 __all__ = ["show_demo"]
 
@@ -30,7 +31,7 @@ def show_demo(*, provider: ProviderName, count: int | None, store: Path, console
     with open_provider(provider) as opened:
         console.print(f"[bold]{escape(opened.title)}[/bold]")
         questions = choose(load_questions(), count or opened.questions, max_chars=opened.max_question_chars)
-        store.mkdir(parents=True, exist_ok=True)
+        _make_folder(store)
         console.print(
             f"{len(questions)} questions to a support desk, {opened.requests_per_minute} requests and "
             f"{opened.tokens_per_minute} tokens per minute at most"
@@ -47,6 +48,16 @@ def show_demo(*, provider: ProviderName, count: int | None, store: Path, console
         outcome = evaluated(rows, record, store=store)
     _print_evaluation(outcome, console)
     return _print_checks(outcome, console)
+
+
+def _make_folder(store: Path) -> None:
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = (
+            f"cannot make a folder for the MLflow store ({type(error).__name__}); name another: --store DIR"
+        )
+        raise StoreError(message) from None
 
 
 def _table(rows: list[Row]) -> Table:
