@@ -99,10 +99,10 @@ ignora*|uita*|nu respecta*|nu mai urma*|anuleaza*|renunta la|
 αγνοησ*|ξεχασ*|παρακαμψ*|ακυρωσ*|παραβλεψ*|διαγραψ*|
 ignorera*|glom*|strunta i|bortse fran|asidosatt*|
 무시|잊어|잊고|잊으|따르지 마|따르지마|취소하|폐기하|지워|덮어쓰|파기하|어기고|제쳐|
-忽略|无视|無視|忘记|忘記|忘掉|不要理会|不用理会|别管|不要遵守|不再遵守|不要遵循|抛开|丢弃|覆盖|推翻|作废|绕过|撇开|取消|
-無視し|忘れ|破棄し|従わない|従うな|取り消|捨て|上書きし|無効にし|
+忽略|无视|無視|忘记|忘記|忘掉|不要理会|不用理会|别管|不要遵守|不再遵守|不要遵循|抛开|丢弃|覆盖|作废|绕过|撇开|取消|
+無視し|忘れ|破棄し|従わない|従うな|取り消|上書きし|無効にし|
 تجاهل|انس_|انسى|تجاوز|الغ_|الغاء|اهمل|لا تتبع|تخل عن|امسح|
-अनदेखा|नजरअंदाज|नज़रअंदाज|भूल जा|भूलो|रद्द कर|मत मान|उपेक्षा कर|छोड़ दो|छोड़ो|
+अनदेखा|नजरअंदाज|नज़रअंदाज|भूल जा|भूलो|रद्द कर|मत मान|उपेक्षा कर|छोड़ो|
 উপেক্ষা|ভুলে যা|বাতিল কর|অমান্য|
 เพิกเฉย|ละเว้น|ลืม|ไม่ต้องสนใจ|อย่าทำตาม|ยกเลิก|มองข้าม|ละทิ้ง|
 התעלם|התעלמ|שכח|בטל את|נגד ההוראות
@@ -139,7 +139,7 @@ instructiun*|reguli*|regulile|indicatii*|comenzi*|
 ההוראות|הוראות|הכללים|ההנחיות
 """,
     Does.QUALIFY: """
-المطور|개발자|开发者|開発者|वर्तमान|เหล่านี้|나의|네_|안전|安全|นักพัฒนา|ความปลอดภัย|डेवलपर|सुरक्षा|নিরাপত্তা|sicherheits*|de seguridad|de seguranca|di sicurezza|bezpieczenstwa|безопасности|guvenlik*|an toan|keamanan|veiligheids*|seguridad|entwickler*|desarrollador|developpeur|desenvolvedor|sviluppatore|ontwikkelaar*|tworcy|разработчика|gelistirici*|nha phat trien|pengembang*|
+المطور|개발자|开发者|開発者|वर्तमान|เหล่านี้|나의|네_|안전|安全|นักพัฒนา|ความปลอดภัย|डेवलपर|सुरक्षा|নিরাপত্তা|sicherheits*|de seguridad|de seguranca|di sicurezza|bezpieczenstwa|безопасности|guvenlik*|an toan|keamanan|veiligheids*|seguridad|entwickler*|desarrollador|developpeur|desenvolvedor|sviluppatore|tworcy|разработчика|gelistirici*|nha phat trien|pengembang*|
 any of the|all of the|developer's|openai's|the system's|the developer|of the developer|you were given|you have been given|you've been given|you received|you got|you have received|given to you|ethical|set by|that were|previously|
 previous|prior|above|earlier|preceding|foregoing|former|existing|initial|original|all|any|every|your|system|
 safety|these|those|until now|so far|
@@ -193,20 +193,20 @@ muestra*|muestre*|mostra*|dime|revela*|repite*|traduce|resume|escribe*|enumera*|
 affiche*|montre*|revele*|repete*|traduis*|resume*|donne*|ecris|imprime*|divulgue*|
 mostre*|diga*|repita*|traduza|resuma|escreva*|
 mostra*|mostrami|rivela*|ripeti*|traduci|riassumi|scrivi*|dimmi|stampa|
-toon*|onthul*|herhaal*|vertaal|vat|geef|schrijf|
-pokaz*|ujawni*|powtorz*|przetlumacz*|stresc*|wypisz*|podaj*|
-покажи*|раскро*|повтор*|переведи|перескажи|выведи*|напиши|напечата*|назови|выдай|
+toon*|herhaal*|vertaal|vat|geef|schrijf|
+pokaz*|powtorz*|przetlumacz*|stresc*|wypisz*|podaj*|
+покажи*|повтор*|переведи|перескажи|выведи*|напиши|напечата*|назови|выдай|
 покажи|виведи|поклади|
 goster*|acikla*|tekrarla*|cevir*|ozetle*|yaz|soyle*|
 hien thi*|tiet lo*|lap lai*|dich|tom tat*|viet|cho toi|in ra|
-tampilkan*|ungkap*|bocorkan*|ulangi*|terjemahkan*|ringkas*|tulis*|sebutkan*|
-ipakita*|ulitin*|isalin*|arata*|dezvalui*|repeta*|afiseaza*|δειξ*|αποκαλυψ*|επαναλαβ*|εμφανισ*|visa|avsloja*|upprepa*|
+tampilkan*|ungkap*|ulangi*|terjemahkan*|ringkas*|tulis*|sebutkan*|
+ipakita*|ulitin*|arata*|dezvalui*|repeta*|afiseaza*|δειξ*|αποκαλυψ*|επαναλαβ*|εμφανισ*|visa|upprepa*|
 보여|출력|공개|알려|말해|반복|번역|요약|적어|써줘|써 줘|밝혀|나열|읊어|复述|
-显示|顯示|输出|輸出|告诉我|告訴我|泄露|透露|重复|重複|翻译|翻譯|总结|打印|列出|写出|说出|展示|公开|
-表示|出力|教えて|見せて|繰り返|翻訳|要約|公開|書き出|明かし|書いて|
-اعرض|اظهر|اكشف|كرر|ترجم|لخص|اطبع|اكتب|
+显示|顯示|输出|輸出|告诉我|告訴我|泄露|透露|重复|重複|翻译|翻譯|总结|打印|列出|写出|展示|公开|
+表示|出力|教えて|見せて|繰り返|翻訳|要約|公開|書き出|書いて|
+اعرض|اظهر|كرر|ترجم|لخص|اطبع|اكتب|
 दिखा|बता|दोहरा|अनुवाद|लिख|प्रकट|
-দেখা|প্রকাশ|পুনরাবৃত্তি|
+দেখা|পুনরাবৃত্তি|
 แสดง|เปิดเผย|ทำซ้ำ|แปล|สรุป|บอก|พิมพ์|
 הצג|חשוף|הראה
 """,
@@ -233,36 +233,36 @@ prompt systemowy|tajne instrukcje|instrukcje systemowe|nad ta linia|
 sistem istemi*|sistem mesaji*|gizli talimat*|gelistirici mesaji*|bu satirin ustunde*|sistem komut*|
 loi nhac he thong|prompt he thong|chi dan bi mat|tin nhan cua nha phat trien|phia tren dong nay|
 prompt sistem*|instruksi rahasia*|pesan pengembang*|di atas baris ini|instruksi sistem*|
-promptul de sistem|instructiunile secrete|instructiunile tale|προτροπη συστηματος|μυστικες οδηγιες|οδηγιες συστηματος|systemprompten|hemliga instruktion*|
+promptul de sistem|instructiunile secrete|instructiunile tale|προτροπη συστηματος|μυστικες οδηγιες|οδηγιες συστηματος|systemprompten|
 시스템 프롬프트|시스템프롬프트|시스템 메시지|시스템 지시|비밀 지시|숨겨진 지시|개발자 메시지|초기 지시|이 줄 위|너의 지침|당신의 지침|너의 설정|네 설정|당신의 설정|비밀 지침|시스템 명령|내부 지침|
 系统提示|系統提示|系统指令|系统消息|隐藏指令|秘密指令|初始指令|开发者消息|这行以上|这一行上面|你的指令|内部指令|
 システムプロンプト|システムメッセージ|システム指示|秘密の指示|隠された指示|開発者メッセージ|この行より上|この行の上|初期指示|内部指示|
 موجه النظام|تعليمات النظام|رساله المطور|التعليمات السريه|فوق هذا السطر|
 सिस्टम प्रॉम्प्ट|गुप्त निर्देश|सिस्टम निर्देश|डेवलपर संदेश|इस पंक्ति के ऊपर|
-সিস্টেম প্রম্পট|গোপন নির্দেশ|
-พรอมต์ระบบ|พรอมป์ระบบ|คำสั่งลับ|คำสั่งระบบ|ข้อความระบบ|ข้อความจากนักพัฒนา|เหนือบรรทัดนี้|
+সিস্টেম প্রম্পট|
+พรอมต์ระบบ|พรอมป์ระบบ|ข้อความระบบ|ข้อความจากนักพัฒนา|เหนือบรรทัดนี้|
 הנחיית המערכת|הוראות המערכת
 """,
     Does.ROLE: """
 मान लो कि|चरित्र निभा|চরিত্রে অভিনয়|สวมบท|만약 너는|가정해|역할극|설정이다|अभिनय कर|あなたは今|ごっこ|として振る舞|설정으로|当作|充当|你将扮演|ты играешь|jouez le role|stell dir vor, du|wyobraz sobie|immagina di essere|imagine que|haz como si|
 you are now|you're now|u r now|you will now|act as|acting as|pretend|play the role|play the part|role of|role-play|roleplay|from now on|from this moment|henceforth|
 switch to|enter|activate|enable|become|imagine you are|simulate|behave as|you are going to|take on the role|assume the role|you play|you will be|speak as|respond as|answer as|i unlock|immerse yourself|you are|
-du bist jetzt|ab sofort|ab jetzt|von nun an|tu so|spiele|wechsle|stell dir vor|du bist|
+du bist jetzt|ab sofort|ab jetzt|von nun an|tu so|spiele|stell dir vor|du bist|
 ahora eres|a partir de ahora|haz el papel|finge|actua como|entra en|imagina que eres|desde ahora|eres|ahora estas|
-tu es desormais|tu es maintenant|a partir de maintenant|joue le role|fais comme si|passe en mode|fais semblant|desormais|agis comme|
-agora voce e|voce agora e|de agora em diante|a partir de agora|interprete|finja|aja como|entre no modo|
-ora sei|adesso sei|da adesso|da ora|d'ora in poi|interpreta|fingi|entra in modalita|comportati|
-je bent nu|vanaf nu|speel|doe alsof|
-jestes teraz|od teraz|wciel sie|udawaj|przejdz w|
-теперь ты|ты теперь|с этого момента|сыграй|представь|перейди в|притворись|отныне|веди себя как|
-тепер ти|уяви|
-artik*|bundan sonra|rolunu|moduna gec|simdi sen|farz et|varsay|
+tu es desormais|tu es maintenant|a partir de maintenant|joue le role|fais comme si|fais semblant|desormais|agis comme|
+agora voce e|voce agora e|de agora em diante|a partir de agora|interprete|finja|aja como|
+ora sei|adesso sei|da adesso|da ora|d'ora in poi|interpreta|fingi|comportati|
+je bent nu|vanaf nu|speel|
+jestes teraz|od teraz|wciel sie|udawaj|
+теперь ты|ты теперь|с этого момента|сыграй|представь|притворись|отныне|веди себя как|
+тепер ти|
+artik*|bundan sonra|rolunu|simdi sen|farz et|varsay|
 bay gio ban la|tu gio|hay dong vai|dong vai|gia vo|chuyen sang che do|
-sekarang kamu|mulai sekarang|perankan|berpura-pura*|masuk ke mode|bertindak sebagai|
+sekarang kamu|mulai sekarang|perankan|berpura-pura*|bertindak sebagai|
 ikaw na ngayon|magpanggap|kumilos bilang|mula ngayon|acum esti|de acum|prefa-te|joaca rolul|εισαι πλεον|απο τωρα|προσποιησου|du ar nu|fran och med nu|lat som|
 이제부터|지금부터|너는 이제|넌 이제|당신은 이제|역할을|연기해|척해|척하|모드로|인 것처럼|
 你现在是|从现在开始|从现在起|现在你是|扮演|假装|进入|切换到|你是|
-あなたは今から|今から|これから|になりきって|演じて|ふりをして|モードに|あなたは|
+あなたは今から|今から|これから|になりきって|演じて|ふりをして|あなたは|
 انت الان|من الان|تظاهر|العب دور|تصرف|ادخل|
 अब तुम|अब आप|अब से|नाटक कर|भूमिका|बन जा|मोड में|
 এখন তুমি|এখন আপনি|এখন থেকে|ভান কর|
@@ -284,29 +284,29 @@ sin filtro*|sin limites|sin restriccion*|sin reglas|sin normas|sin censura|nunca
 sans filtre*|sans limite*|sans restriction*|sans regle*|sans censure|ne refuse jamais|aucune regle|aucune limite|
 sem filtro*|sem limite*|sem restric*|sem regra*|sem censura|nunca recusa|regra nenhuma|
 senza filtri|senza limiti|senza restrizioni|senza regole|senza censura|non rifiuta mai|non avere regole|
-zonder filter*|zonder grenzen|zonder beperking*|zonder regels|nooit iets weigert|geen regels|
+zonder filter*|zonder grenzen|zonder beperking*|zonder regels|nooit iets weigert|
 bez filtr*|bez granic|bez ograniczen|bez zasad|nigdy nie odmawia|zadnych zasad|
 без фильтр*|без границ|без ограничени*|без правил|без цензуры|никогда не отказыва*|нет правил|
 без фільтр*|без обмежен*|
 filtresiz*|kuralsiz*|hicbir kural*|kisitlama olmadan|hicbir seyi reddetme*|sansursuz*|
 khong bo loc|khong gioi han|khong co quy tac|khong bao gio tu choi|khong han che|khong kiem duyet|
 tanpa filter|tanpa aturan|tidak pernah menolak|tak punya aturan|tanpa sensor|
-walang limitasyon|walang filter|walang patakaran|fara filtre|fara restrictii|fara reguli|fara limite|χωρις φιλτρα|χωρις ορια|χωρις περιορισμους|χωρις κανονες|utan filter|utan granser|utan begransning*|utan regler|vagrar aldrig|
+walang limitasyon|walang filter|fara filtre|fara restrictii|fara reguli|fara limite|χωρις φιλτρα|χωρις ορια|χωρις περιορισμους|χωρις κανονες|utan filter|utan granser|utan begransning*|vagrar aldrig|
 제한 없|제한이 없|제한없|필터 없|필터가 없|규칙이 없|규칙 없|무제한|거절하지 않|거부하지 않|검열 없|검열이 없|구속받지|아무런 제약|제약 없|
 没有限制|沒有限制|不受限制|没有规则|没有过滤|无过滤|不受任何|从不拒绝|永不拒绝|没有任何限制|不会拒绝|没有审查|不设限|没有道德|
 制限のない|制限なし|制限がない|フィルターなし|フィルターのない|ルールのない|ルールがない|決して断ら|決して拒否|無制限|検閲のない|何でも答え|規則を持たない|
 بلا قيود|بدون قيود|دون قيود|بلا حدود|بدون فلاتر|لا ترفض|لا يرفض|بلا قواعد|بدون رقابه|
 बिना किसी रोक|बिना किसी प्रतिबंध|बिना प्रतिबंध|कोई नियम नहीं|बिना नियम|कोई सीमा नहीं|बिना फ़िल्टर|बिना सीमा|कभी मना नहीं|
-কোনো নিয়ম নেই|সীমাহীন|বিধিনিষেধ ছাড়া|কখনো না বলে না|
-ไม่มีข้อจำกัด|ไม่มีกฎ|ไร้ข้อจำกัด|ไม่มีตัวกรอง|ไม่เคยปฏิเสธ|ไร้ขีดจำกัด|ไม่จำกัด|
+সীমাহীন|বিধিনিষেধ ছাড়া|কখনো না বলে না|
+ไม่มีข้อจำกัด|ไร้ข้อจำกัด|ไม่มีตัวกรอง|ไม่เคยปฏิเสธ|ไร้ขีดจำกัด|ไม่จำกัด|
 ללא הגבלות|בלי הגבלות|ללא מגבלות
 """,
     Does.MODE: """
 dan mode|as dan|act as dan|be dan|named dan|called dan|dan would|dan:|[dan]|dan can|dan is|stay a dan|antigpt|anti-gpt|basedgpt|chaosgpt|devmode output|developer mode output|machiavellian|unhinged|omega mode|free mode|simulator mode|no-filter mode|bypass mode|opposite day|
 developer mode|dev mode|debug mode|god mode|dan mode|jailbreak mode|unrestricted mode|admin mode|root mode|maintenance mode|sudo mode|evil mode|chaos mode|opposite mode|do anything now|devmode|
 evil twin|evil confidant|evil-bot|freebot|always intelligent and machiavellian|maximum mode|kevin mode|unlocked mode|unfiltered mode|mode off|safety off|safe mode off|god-mode|
-entwicklermodus|modo desarrollador|modo de desarrollador|mode developpeur|modo desenvolvedor|modo de desenvolvedor|modalita sviluppatore|ontwikkelaarsmodus|tryb programisty|tryb deweloper*|режим разработчика|режим бога|
-gelistirici modu*|che do nha phat trien|mode pengembang*|modul dezvoltator|λειτουργια προγραμματιστη|개발자 모드|관리자 모드|디버그 모드|开发者模式|開發者模式|上帝模式|管理员模式|開発者モード|デバッグモード|管理者モード|وضع المطور|डेवलपर मोड|โหมดนักพัฒนา
+modo desarrollador|modo de desarrollador|modo de desenvolvedor|ontwikkelaarsmodus|tryb deweloper*|режим бога|
+modul dezvoltator|λειτουργια προγραμματιστη|관리자 모드|디버그 모드|開發者模式|上帝模式|管理员模式|デバッグモード|管理者モード|โหมดนักพัฒนา
 """,
     Does.ADDRESS: """
 to the ai assistant|to the ai model|to the ai agent|to the ai system|to the ai processing|to the llm|for the ai assistant|for the ai model|for the ai agent|for the automated|to the automated|for the ai summari*|for the ai reviewer|for the chatbot:|for the language model|
@@ -332,12 +332,12 @@ gelten nicht mehr|nur ein test|aufgehoben|ya no valen|era una prueba|quedan dero
 더 이상 유효하지|더 이상 적용되지|테스트였|폐지|효력이 없|무효|不再有效|不再适用|只是测试|已被废除|失效|已作废|もう無効|無効です|テストでした|廃止され|適用されません|لم تعد ساريه|मान्य नहीं|लागू नहीं|परीक्षण था|ใช้ไม่ได้แล้ว|ไม่มีผลแล้ว|ถูกยกเลิก
 """,
     Does.NEW: """
-sicherheitsrichtlinie*|politica de seguridad|politique de securite|politica de seguranca|politica di sicurezza|polityka bezpieczenstwa|политика безопасности|guvenlik politikasi|chinh sach an toan|kebijakan keamanan|보안 정책|安全政策|安全策略|セキュリティポリシー|سياسه الامان|सुरक्षा नीति|ende der nutzereingabe|fin de la saisie|fin de la entrada|fim da entrada|fine dell'input|einde invoer|koniec danych|конец ввода|girdi sonu|akhir input|end of input|end of user input|入力終了|输入结束|입력 끝|입력 종료|
+sicherheitsrichtlinie*|politica de seguridad|politique de securite|politica de seguranca|politica di sicurezza|polityka bezpieczenstwa|политика безопасности|guvenlik politikasi|chinh sach an toan|kebijakan keamanan|보안 정책|安全政策|安全策略|セキュリティポリシー|سياسه الامان|सुरक्षा नीति|ende der nutzereingabe|fin de la saisie|fin de la entrada|fim da entrada|fine dell'input|koniec danych|конец ввода|girdi sonu|akhir input|end of input|end of user input|入力終了|输入结束|입력 끝|입력 종료|
 new instructions:|new instruction:|new instructions for you|your new instructions|your new instruction|your new task|your new goal|your new rule|your new rules|your new role|your new policy|your new orders|your new objective|your new purpose|your true task|your true goal|your updated task|your primary task now|your task has changed|your goal has changed|forget that and|policy has been updated|policies have been updated|policy was updated|emergency protocol|emergency override|special instructions for you|
 new system instruction*|new system prompt|new directive*|updated instruction*|updated task|updated policy|your only task|your only goal|your real task|your actual task|real instructions|actual instructions|
 follow these instructions instead|instead follow|system update|security update|policy update|system override|admin override|override code|instruction update|
-neue systemanweisung|neue anweisung*|nueva instruccion*|nuevas instrucciones|nouvelle instruction*|nouvelles instructions|nova instruc*|novas instruc*|nuova istruzione|nuove istruzioni|nieuwe systeeminstructie|nieuwe instructie*|nowa instrukcja|новая системная инструкция|новая инструкция|новые инструкции|
-yeni sistem talimati|yeni talimat*|chi dan he thong moi|chi dan moi|instruksi sistem baru|instruksi baru|noua instructiune|νεα οδηγια|ny systeminstruktion|새로운 지시|새 지시|새로운 시스템|새 시스템|새로운 명령|新指令|新的指令|新的系统|新系统指令|新しい指示|新しいシステム|تعليمات جديده|नया निर्देश|नए निर्देश|คำสั่งใหม่|คำสั่งระบบใหม่
+neue systemanweisung|neue anweisung*|nueva instruccion*|nuevas instrucciones|nouvelle instruction*|nouvelles instructions|nova instruc*|novas instruc*|nuova istruzione|nuove istruzioni|nieuwe instructie*|nowa instrukcja|новая системная инструкция|новая инструкция|новые инструкции|
+yeni sistem talimati|yeni talimat*|chi dan he thong moi|chi dan moi|instruksi sistem baru|instruksi baru|noua instructiune|νεα οδηγια|새로운 지시|새 지시|새로운 시스템|새 시스템|새로운 명령|新指令|新的指令|新的系统|新系统指令|新しい指示|新しいシステム|تعليمات جديده|नया निर्देश|नए निर्देश|คำสั่งใหม่
 """,
     Does.CONCEAL: """
 keep this secret from|do not mention this instruction|do not tell anyone|don't tell anyone|do not alert the|user does not need|without mentioning|do not reveal that|never reveal that|keep quiet about this|do not repeat this instruction|then continue normally|continue as if nothing|go on as if nothing|pretend nothing happened|without the user's knowledge|this overrides the user|overrides the user's|more important than the user|keep this instruction|
@@ -352,7 +352,7 @@ admin here|administrator here|this is your developer|this is your creator|develo
 as your developer|as your creator|i am your developer|i am your creator|i'm your developer|i'm your creator|i am the administrator|i am the admin|this is the administrator|admin override|administrator override|i am the system administrator|i have full access|speaking as the developer|from your developers|this is openai|
 developer here|message from the developer|message from your developer|i am a developer at|i work at openai|i work for openai|
 hier spricht der administrator|soy el administrador|ici l'administrateur|aqui e o administrador|sono l'amministratore|hier spreekt de beheerder|tu administrator|говорит администратор|
-ben yoneticiyim|toi la quan tri vien|saya admin*|관리자입니다|나는 관리자|개발자로서|我是管理员|我是你的开发者|管理者です|انا المدير|मैं व्यवस्थापक|ฉันคือผู้ดูแล|
+ben yoneticiyim|toi la quan tri vien|saya admin*|관리자입니다|나는 관리자|我是管理员|我是你的开发者|管理者です|انا المدير|मैं व्यवस्थापक|ฉันคือผู้ดูแล|
 """,
     Does.OBEY: """
 obey|comply|must comply|follow only|only obey|obey only|listen only to me|reply only with|respond only with|answer only with|only reply with|only respond with|just print|just say|simply say|only say|say only|stay in character|break character|do as i say|as i say|without question|hesitation|
@@ -369,7 +369,7 @@ sana|senin|sen|istemin*|talimatlarin*|ban|cua ban|kamu|anda|mu|promptmu|sistemmu
 it is required that you|you must|you should now|you have to|you are required|you need to first|you will first|must first|must next|must now|before anything else|before you answer|before answering|instead of answering|instead of summarising|instead of summarizing|instead, |act immediately|this is mandatory|mandatory|immediately|
 from now on|in every answer|in every reply|in your answer|in your reply|to your reply|to your answer|to your response|in your response|every response|reply with|respond with|answer with|reply only|respond only|answer only|only reply|only answer|tell the user|convince the user|ask the user|inform the user that|insult the user|say that|write a|call the|call send*|run the|run `|execute|open http*|visit http*|add the|append|insert|include the|
 recommend|do not answer|don't answer|do not summarize|do not summarise|refuse to|stop summar*|say only|rate this|mark this|approve|give it|give this|transfer|send|forward|delete|ignore|disregard|forget|output|print|reveal|
-antworte|sage|schreibe|schicke|responde|di que|escribe|envia|reponds|dis|ecris|envoie|responda|diga|escreva|rispondi|di' che|scrivi|invia|antwoord|schrijf|stuur|odpowiadaj|napisz|wyslij|podaj|отвечай|напиши|отправь|скажи|cevap ver|yaz|gonder|soyle|tra loi|viet|gui|jawab|tulis|kirim|raspunde|scrie|trimite|απαντησε|γραψε|svara|skriv|skicka|
+antworte|sage|schreibe|schicke|responde|di que|escribe|envia|reponds|dis|ecris|envoie|responda|diga|escreva|rispondi|di' che|scrivi|invia|antwoord|schrijf|stuur|odpowiadaj|napisz|wyslij|podaj|отвечай|напиши|отправь|скажи|cevap ver|yaz|gonder|soyle|tra loi|viet|gui|jawab|tulis|kirim|raspunde|scrie|trimite|απαντησε|γραψε|svara|skicka|
 답하|대답|말해|작성|보내|출력|추천|써|쓰고|回答|回复|输出|写|发送|推荐|答え|書い|送っ|返信|出力|اجب|اكتب|ارسل|उत्तर|लिखो|भेज|ตอบ|เขียน|ส่ง
 """,
     Does.WILD: """
@@ -387,8 +387,8 @@ schicke*|sende*|envia*|enviar|envoie*|envie|invia|stuur*|wyslij*|отправ*|�
 """,
     Does.ASSET: """
 conversation|chat history|api key|api keys|api-key|password|passwords|credentials|customer data|customer list|customer emails|environment variables|access token|secrets|private key|full customer list|credit card|user data|personal data|the history|session cookie|contents of this|
-gesprachsverlauf*|passwort*|kennwort*|kundendaten|contrasena*|conversacion|clave de la api|mot de passe|cle api|senha*|conversa|chave da api|chiave api|conversazione|wachtwoord*|gesprek|haslo*|rozmowe|пароль*|переписк*|ключ api|данные клиентов|sifre*|konusmayi|mat khau*|cuoc tro chuyen|kata sandi*|percakapan*|
-비밀번호|대화 내용|대화를|대화 기록|api 키|고객 데이터|고객 정보|密码|對話|对话|api密钥|客户数据|パスワード|会話|apiキー|顧客データ|كلمه المرور|المحادثه|पासवर्ड|बातचीत|รหัสผ่าน|บทสนทนา
+gesprachsverlauf*|passwort*|kennwort*|kundendaten|contrasena*|conversacion|mot de passe|cle api|senha*|conversa|conversazione|wachtwoord*|gesprek|haslo*|rozmowe|пароль*|переписк*|данные клиентов|sifre*|konusmayi|mat khau*|cuoc tro chuyen|kata sandi*|percakapan*|
+비밀번호|대화 내용|대화를|대화 기록|고객 데이터|고객 정보|密码|對話|对话|api密钥|客户数据|パスワード|会話|顧客データ|كلمه المرور|المحادثه|पासवर्ड|बातचीत|รหัสผ่าน|บทสนทนา
 """,
     Does.ASK: """
 what was|what instructions|what rules|what did your|what does your|what do your|
