@@ -36,8 +36,8 @@ from langchain_prodkit._runnable import (
     adrive_stream,
     drive,
     drive_stream,
-    ensure_serializable,
 )
+from langchain_prodkit._serial import Written, ensure_serializable
 from langchain_prodkit.errors import ConfigurationError, SerializationError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ _INHERITED = (
 )  # fmt: skip
 
 
-class DelegatingChatModel(BaseChatModel):
+class DelegatingChatModel(Written, BaseChatModel):
     """A chat model that does everything through `model`; subclasses override the two bodies."""
 
     model: BaseChatModel
@@ -279,20 +279,9 @@ class DelegatingChatModel(BaseChatModel):
     ) -> int:
         return self.model.get_num_tokens_from_messages(messages, tools)
 
-    @classmethod
-    @override
-    def is_lc_serializable(cls) -> bool:
-        return True
-
-    @classmethod
-    @override
-    def get_lc_namespace(cls) -> list[str]:
-        """Name the public room, not the private module."""
-        return cls.__module__.split(".")[:2]
-
     @override
     def to_json(self) -> Any:
-        data: dict[str, Any] = dict(super().to_json())
+        data: dict[str, Any] = dict(super(Written, self).to_json())
         kwargs: dict[str, Any] = data.get("kwargs", {})
         for name in _INHERITED:
             # Taken over from the inner model at construction, and so again by `loads`.

@@ -16,7 +16,7 @@ from langchain_core.runnables.utils import Input, Output
 from pydantic import ConfigDict
 from typing_extensions import override
 
-from langchain_prodkit.errors import SerializationError
+from langchain_prodkit._serial import Written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -31,11 +31,11 @@ __all__ = [
     "Step",
     "Steps",
     "StreamSteps",
+    "StreamingRunnable",
     "adrive",
     "adrive_stream",
     "drive",
     "drive_stream",
-    "ensure_serializable",
 ]
 
 T = TypeVar("T")
@@ -235,7 +235,7 @@ async def adrive_stream(steps: StreamSteps[T]) -> AsyncGenerator[T, None]:
                 await stream.aclose()
 
 
-class ProdkitRunnable(RunnableSerializable[Input, Output]):
+class ProdkitRunnable(Written, RunnableSerializable[Input, Output], Generic[Input, Output]):
     """A Runnable whose work is one body, `_steps`.
 
     `invoke` and `ainvoke` route it through langchain-core's run machinery, so callbacks, tags, run
@@ -263,47 +263,50 @@ class ProdkitRunnable(RunnableSerializable[Input, Output]):
 
         return await self._acall_with_config(call, input, config, **kwargs)  # type: ignore[arg-type]
 
-    @classmethod
+
+class StreamingRunnable(ProdkitRunnable[Input, Output], Generic[Input, Output]):
+    """A Runnable that lets parts out while others still come in; its streaming is one body too."""
+
+    def _transform_steps(
+        self, chunks: Any, config: RunnableConfig, kwargs: dict[str, Any]
+    ) -> StreamSteps[Output]:
+        """Read `chunks` with `Next` and let values out; the body of the four streaming methods."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
     @override
-    def is_lc_serializable(cls) -> bool:
-        return True
+    def transform(
+        self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Output]:
+        def body(chunks: Iterator[Input], config: RunnableConfig) -> Iterator[Output]:
+            yield from drive_stream(self._transform_steps(chunks, config, kwargs))
 
-    @classmethod
+        yield from self._transform_stream_with_config(input, body, config)  # type: ignore[arg-type]
+
     @override
-    def get_lc_namespace(cls) -> list[str]:
-        """Name the public room (`langchain_prodkit.privacy`, ...), not the private module."""
-        return cls.__module__.split(".")[:2]
+    async def atransform(
+        self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Output]:
+        async def body(chunks: AsyncIterator[Input], config: RunnableConfig) -> AsyncIterator[Output]:
+            stream = adrive_stream(self._transform_steps(chunks, config, kwargs))
+            try:
+                async for chunk in stream:
+                    yield chunk
+            finally:
+                await stream.aclose()
+
+        async for chunk in self._atransform_stream_with_config(input, body, config):  # type: ignore[arg-type]
+            yield chunk
 
     @override
-    def to_json(self) -> Any:
-        data = super().to_json()
-        ensure_serializable(type(self).__name__, data.get("kwargs", {}))
-        return data
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
+        yield from self.transform(iter([input]), config, **kwargs)
 
+    @override
+    async def astream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Output]:
+        async def once() -> AsyncIterator[Input]:
+            yield input
 
-def ensure_serializable(owner: str, kwargs: Any) -> None:
-    """Check that `dumps` can write every constructor argument of a piece.
-
-    Raises:
-        SerializationError: An argument is a function, a connection, a class or another live object.
-    """
-    from langchain_core.load.serializable import Serializable  # noqa: PLC0415 - only for dumps
-
-    def check(name: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                check(f"{name}.{key}" if name else str(key), item)
-        elif isinstance(value, list | tuple):
-            for item in value:
-                check(name, item)
-        elif isinstance(value, Serializable) and value.is_lc_serializable():
-            # Deep inside, `dumps` would write "not implemented" and `loads` fail much later.
-            check(name, dict(value.to_json()).get("kwargs", {}))
-        elif not (value is None or isinstance(value, str | int | float | bool)):
-            msg = (
-                f"{owner} cannot be serialised: its argument {name!r} is a {type(value).__qualname__}. "
-                "Build it in code where you load the chain."
-            )
-            raise SerializationError(msg)
-
-    check("", kwargs)
+        async for chunk in self.atransform(once(), config, **kwargs):
+            yield chunk

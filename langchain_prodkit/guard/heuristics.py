@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from langchain_core.load.serializable import Serializable
-from typing_extensions import override
-
+from langchain_prodkit._serial import Written
 from langchain_prodkit.guard.normalize import MAX_DEPTH, readings
 from langchain_prodkit.guard.signatures import fired
 from langchain_prodkit.guard.verdict import Reason, Score, Source
@@ -20,7 +18,7 @@ INLINE_CHARS: Final = 20_000
 """Up to this many characters are scored on the event loop; more go to a thread."""
 
 
-class HeuristicDetector(Serializable):
+class HeuristicDetector(Written):
     """Finds attacks by signatures in 20 languages, in the open or behind common encodings.
 
     Needs no model, no network and no extra, and reads every character of every text. It is made to be
@@ -43,17 +41,6 @@ class HeuristicDetector(Serializable):
         if sum(map(len, texts)) > INLINE_CHARS:
             return await asyncio.to_thread(self.score, texts, source=source)
         return self.score(texts, source=source)
-
-    @classmethod
-    @override
-    def is_lc_serializable(cls) -> bool:
-        return True
-
-    @classmethod
-    @override
-    def get_lc_namespace(cls) -> list[str]:
-        """Name the public room."""
-        return cls.__module__.split(".")[:2]
 
 
 def _score(text: str) -> Score:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, final, runtime_checkable
 
-from langchain_core.load.serializable import Serializable
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
+from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
 from langchain_prodkit.limits.bucket import BURST_S, Bucket, Cost, Ticket, Turnstile
 from langchain_prodkit.limits.dispatcher import Dispatcher
@@ -86,7 +86,7 @@ class LimiterStatistics:
     """Seconds for which a refusal still holds everybody; 0.0 for not at all."""
 
 
-class LocalLimiter(Serializable):
+class LocalLimiter(Written):
     """Keeps calls under requests and tokens per minute, for all threads and event loops of a process.
 
     Both are taken together or not at all, from buckets that refill all the time; the first burst is
@@ -206,17 +206,6 @@ class LocalLimiter(Serializable):
 
     def _arguments(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in type(self).model_fields}
-
-    @classmethod
-    @override
-    def is_lc_serializable(cls) -> bool:
-        return True
-
-    @classmethod
-    @override
-    def get_lc_namespace(cls) -> list[str]:
-        """Name the public room, not the private module."""
-        return cls.__module__.split(".")[:2]
 
 
 @final

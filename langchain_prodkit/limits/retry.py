@@ -9,14 +9,12 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.exceptions import ModelError
-from langchain_core.load.serializable import Serializable
 from pydantic import ConfigDict
-from typing_extensions import override
 
-from langchain_prodkit._runnable import ensure_serializable
+from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError, ProdkitError
 
 __all__ = ["RetryPolicy", "refuses", "retry_after_s", "status_of"]
@@ -31,7 +29,7 @@ _SERVER_ERROR: Final = 500
 _FIRST_DELAY_S: Final = 0.5
 
 
-class RetryPolicy(Serializable):
+class RetryPolicy(Written):
     """How often a call is tried, and for how long.
 
     Errors of langchain-core's `ModelError` family are judged by their `is_retryable`, all others by
@@ -98,23 +96,6 @@ class RetryPolicy(Serializable):
             return asked_s + random.uniform(0.0, min(1.0, 0.1 * asked_s))  # noqa: S311
         delay_s = _FIRST_DELAY_S * 2.0 ** (attempt - 1)
         return min(self.max_wait_s, delay_s * random.uniform(1.0, 1.5))  # noqa: S311
-
-    @classmethod
-    @override
-    def is_lc_serializable(cls) -> bool:
-        return True
-
-    @classmethod
-    @override
-    def get_lc_namespace(cls) -> list[str]:
-        """Name the public room, not the private module."""
-        return cls.__module__.split(".")[:2]
-
-    @override
-    def to_json(self) -> Any:
-        data: dict[str, Any] = dict(super().to_json())
-        ensure_serializable(type(self).__name__, data.get("kwargs", {}))
-        return data
 
 
 def status_of(error: BaseException) -> int | None:

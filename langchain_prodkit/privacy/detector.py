@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from langchain_core.load.serializable import Serializable
 from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
 from langchain_prodkit._extras import require
-from langchain_prodkit._runnable import ensure_serializable
+from langchain_prodkit._serial import Written, ensure_serializable
 from langchain_prodkit.errors import ConfigurationError, InputTypeError
 from langchain_prodkit.privacy.span import Span
 
@@ -37,7 +36,7 @@ INLINE_CHARS: Final = 2_000
 """Up to this much uncached text `adetect` works on the event loop (a few milliseconds), else in a thread."""
 
 
-class PresidioDetector(Serializable):
+class PresidioDetector(Written):
     """Finds personal data with Presidio, an installed spaCy model and patterns of our own.
 
     Nothing is loaded before the first text, and nothing is ever downloaded. Spans are cached by a keyed
@@ -189,19 +188,9 @@ class PresidioDetector(Serializable):
     def __hash__(self) -> int:
         return id(self)
 
-    @classmethod
-    @override
-    def is_lc_serializable(cls) -> bool:
-        return True
-
-    @classmethod
-    @override
-    def get_lc_namespace(cls) -> list[str]:
-        return cls.__module__.split(".")[:2]
-
     @override
     def to_json(self) -> Any:
-        data: dict[str, Any] = dict(super().to_json())
+        data: dict[str, Any] = dict(super(Written, self).to_json())
         plain: dict[str, Any] = {}
         for name, value in data.get("kwargs", {}).items():
             field = type(self).model_fields[name]

@@ -19,11 +19,9 @@ from langchain_prodkit._runnable import (
     Next,
     Open,
     Out,
-    ProdkitRunnable,
     Steps,
+    StreamingRunnable,
     StreamSteps,
-    adrive_stream,
-    drive_stream,
 )
 from langchain_prodkit._runs import watch_runs
 from langchain_prodkit._text import transform
@@ -196,7 +194,7 @@ class ProtectedChatModel(DelegatingChatModel):
                 await _within(context, chunks.aclose())
 
 
-class ProtectedChain(ProdkitRunnable[Any, Any]):
+class ProtectedChain(StreamingRunnable[Any, Any]):
     """Redacts the input of a chain and restores its output, streams included.
 
     What is fetched inside the chain (documents, tool results, stored history) is not seen here and
@@ -234,58 +232,19 @@ class ProtectedChain(ProdkitRunnable[Any, Any]):
         yield reader.event(config)
         return restored
 
-    def _stream_steps(self, value: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> StreamSteps[Any]:
+    @override
+    def _transform_steps(
+        self, chunks: Any, config: RunnableConfig, kwargs: dict[str, Any]
+    ) -> StreamSteps[Any]:
+        value: Any = END
+        while (chunk := (yield Next(chunks))) is not END:
+            value = added(value, chunk)
+        if value is END:
+            return
         scope = _known(config)
         redacted = yield from self.privacy.redacting(value, scope, config)
         stream = yield Open(self.chain.stream, self.chain.astream, redacted, config, **kwargs)
         yield from restoring(stream, self.privacy.reader(scope), config)
-
-    @override
-    def transform(
-        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
-        def body(values: Iterator[Any], config: RunnableConfig) -> Iterator[Any]:
-            total: Any = END
-            for value in values:
-                total = added(total, value)
-            if total is not END:
-                yield from drive_stream(self._stream_steps(total, config, kwargs))
-
-        yield from self._transform_stream_with_config(input, body, config)  # type: ignore[arg-type]
-
-    @override
-    async def atransform(
-        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        async def body(values: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[Any]:
-            total: Any = END
-            async for value in values:
-                total = added(total, value)
-            if total is END:
-                return
-            stream = adrive_stream(self._stream_steps(total, config, kwargs))
-            try:
-                async for chunk in stream:
-                    yield chunk
-            finally:
-                await stream.aclose()
-
-        async for chunk in self._atransform_stream_with_config(input, body, config):  # type: ignore[arg-type]
-            yield chunk
-
-    @override
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        yield from self.transform(iter([input]), config, **kwargs)
-
-    @override
-    async def astream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        async def once() -> AsyncIterator[Any]:
-            yield input
-
-        async for chunk in self.atransform(once(), config, **kwargs):
-            yield chunk
 
 
 async def _within(context: Context, awaitable: Any) -> Any:

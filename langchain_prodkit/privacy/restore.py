@@ -15,11 +15,9 @@ from langchain_prodkit._runnable import (
     END,
     Next,
     Out,
-    ProdkitRunnable,
     Steps,
+    StreamingRunnable,
     StreamSteps,
-    adrive_stream,
-    drive_stream,
 )
 from langchain_prodkit._text import Leaf, transform
 from langchain_prodkit.errors import (
@@ -33,7 +31,7 @@ from langchain_prodkit.privacy.stream import ChunkStream
 from langchain_prodkit.privacy.vault import scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from langchain_prodkit.privacy.tokens import Found, Grammar
     from langchain_prodkit.privacy.vault import Scope, Vault
@@ -145,7 +143,7 @@ def guarding(ready: Iterator[Any]) -> Iterator[Any]:
         raise guarded(error) from None
 
 
-class PresidioRestorer(ProdkitRunnable[Any, Any]):
+class PresidioRestorer(StreamingRunnable[Any, Any]):
     """Puts back, into any value, the data that its `PresidioRunnable` hid in the same scope.
 
     Streams: a `str` or message chunk leaves as soon as it can no longer be part of a placeholder; other
@@ -174,7 +172,10 @@ class PresidioRestorer(ProdkitRunnable[Any, Any]):
         yield reader.event(config)
         return restored
 
-    def _stream_steps(self, chunks: Any, config: RunnableConfig) -> StreamSteps[Any]:
+    @override
+    def _transform_steps(
+        self, chunks: Any, config: RunnableConfig, kwargs: dict[str, Any]
+    ) -> StreamSteps[Any]:
         yield from restoring(chunks, self._reader(config), config)
 
     @override
@@ -189,44 +190,6 @@ class PresidioRestorer(ProdkitRunnable[Any, Any]):
         if scope is None or not self.privacy.vault.knows(scope):
             raise UnknownScopeError(NO_SCOPE)
         return self.privacy.reader(scope)  # type: ignore[no-any-return]
-
-    @override
-    def transform(
-        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
-        def body(chunks: Iterator[Any], config: RunnableConfig) -> Iterator[Any]:
-            yield from drive_stream(self._stream_steps(chunks, config))
-
-        yield from self._transform_stream_with_config(input, body, config)  # type: ignore[arg-type]
-
-    @override
-    async def atransform(
-        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        async def body(chunks: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[Any]:
-            stream = adrive_stream(self._stream_steps(chunks, config))
-            try:
-                async for chunk in stream:
-                    yield chunk
-            finally:
-                await stream.aclose()
-
-        async for chunk in self._atransform_stream_with_config(input, body, config):  # type: ignore[arg-type]
-            yield chunk
-
-    @override
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        yield from self.transform(iter([input]), config, **kwargs)
-
-    @override
-    async def astream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        async def once() -> AsyncIterator[Any]:
-            yield input
-
-        async for chunk in self.atransform(once(), config, **kwargs):
-            yield chunk
 
 
 def added(total: Any, chunk: Any) -> Any:

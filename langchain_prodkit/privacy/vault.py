@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
-from langchain_core.load.serializable import Serializable
 from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
-from langchain_prodkit._runnable import ensure_serializable
 from langchain_prodkit._runs import current_run, root_of
+from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError, RedactionError, UnknownScopeError
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class _Room:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-class MemoryVault(Serializable):
+class MemoryVault(Written):
     """A vault in this process's memory: gone at exit, bounded in every direction.
 
     Copies, pickles and `dumps` carry the settings, never the values: what comes back is empty.
@@ -233,22 +232,6 @@ class MemoryVault(Serializable):
     @override
     def __hash__(self) -> int:
         return id(self)
-
-    @classmethod
-    @override
-    def is_lc_serializable(cls) -> bool:
-        return True
-
-    @classmethod
-    @override
-    def get_lc_namespace(cls) -> list[str]:
-        return cls.__module__.split(".")[:2]
-
-    @override
-    def to_json(self) -> Any:
-        data = super().to_json()
-        ensure_serializable(type(self).__name__, data.get("kwargs", {}))
-        return data
 
 
 def _rebuilt(cls: type[MemoryVault], settings: dict[str, Any], clock: Callable[[], float]) -> MemoryVault:
