@@ -92,8 +92,9 @@ except MissingExtraError as error:
 }
 WITHOUT = {
     "privacy": "from langchain_prodkit import PresidioRunnable; PresidioRunnable().invoke('Ada Byron')",
-    "parse": "from langchain_prodkit.parse import parse_aligned\n    import pydantic\n"
-    "    parse_aligned('{a: 1,', pydantic.create_model('M', a=(int, ...)))",
+    "parse": "from langchain_prodkit import InstructorParser\n"
+    "    from langchain_core.language_models import FakeListChatModel\n"
+    "    InstructorParser(int, llm=FakeListChatModel(responses=['?'])).invoke('how many?')",
     "eval": "from langchain_prodkit.evaluation import EvalDataset, evaluate\n"
     "    evaluate(EvalDataset.from_records([{'input': 'q', 'output': 'a'}])).log_to_mlflow(experiment='e')",
     "testing": "from langchain_prodkit.testing import ProviderServer\n    ProviderServer().__enter__()",

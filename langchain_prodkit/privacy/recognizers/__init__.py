@@ -12,6 +12,7 @@ from presidio_analyzer import predefined_recognizers
 from langchain_prodkit.privacy.recognizers.address import StreetAddressRecognizer
 from langchain_prodkit.privacy.recognizers.card import CardRecognizer
 from langchain_prodkit.privacy.recognizers.mail import MailRecognizer
+from langchain_prodkit.privacy.recognizers.name import IntroducedNameRecognizer
 from langchain_prodkit.privacy.recognizers.phone import TelephoneRecognizer
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CardRecognizer",
+    "IntroducedNameRecognizer",
     "MailRecognizer",
     "StreetAddressRecognizer",
     "TelephoneRecognizer",
@@ -29,6 +31,7 @@ _OWN = {
     "EMAIL_ADDRESS": MailRecognizer,
     "CREDIT_CARD": CardRecognizer,
     "STREET_ADDRESS": StreetAddressRecognizer,
+    "PERSON": IntroducedNameRecognizer,
 }
 _PRESIDIO = {
     "IBAN_CODE": "IbanRecognizer",
