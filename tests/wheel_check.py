@@ -195,26 +195,32 @@ def check_extras(wheel: Path, folder: Path) -> None:
         shutil.rmtree(folder / extra)
 
 
+def find_python(version: str) -> str | None:
+    """Give an interpreter of `version` that starts: from the path, or from pyenv's folder."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    names = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True)]
+    for name in filter(None, names):
+        question = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
+        said = subprocess.run(  # noqa: S603
+            [str(name), "-c", question], capture_output=True, text=True, check=False
+        )
+        if said.stdout.strip() == version:
+            return str(name)
+    return None
+
+
 def check_pythons(wheel: Path, folder: Path) -> None:
     """The unit tests pass against the installed wheel on every supported Python at hand."""
     here = ".".join(map(str, sys.version_info[:2]))
     for version in PYTHONS:
-        found = subprocess.run(  # noqa: S603
-            [UV, "python", "find", "--no-python-downloads", "--no-project", "--system", version],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder,
-        )
         if version == here:
             print(f"Python {version}: is what the tests of this checkout run on")
             continue
-        if found.returncode:
+        interpreter = find_python(version)
+        if interpreter is None:
             print(f"Python {version}: not on this machine, not checked")
             continue
-        python = environment(
-            folder / version, "-r", "requirements/test.txt", wheel, python=found.stdout.strip()
-        )
+        python = environment(folder / version, "-r", "requirements/test.txt", wheel, python=interpreter)
         # A copy without the package, so that the wheel is what is imported.
         copy = folder / f"tests-{version}"
         for name in ("tests", "benchmarks", "cookbook"):
