@@ -17,7 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import ConfigurationError, MissingExtraError
 
-__all__ = ["Provider", "ProviderName", "open_provider"]
+__all__ = ["Provider", "ProviderName", "check_extra", "open_provider"]
 
 ProviderName = Literal["auto", "openai", "embedded", "simulated"]
 
@@ -39,6 +39,17 @@ class Provider:
     """How many questions it answers in the time a demo may take."""
     max_question_chars: int
     """Longer questions do not fit in its context window."""
+
+
+def check_extra() -> None:
+    """Look for what the demo needs before its first line, without loading any of it.
+
+    Raises:
+        MissingExtraError: Something is not installed; says both pip commands.
+    """
+    for module in ("presidio_analyzer", "spacy", "instructor", "mlflow", "langchain_openai", "uvicorn"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError(module, extra="demo", hint=_BOTH_COMMANDS)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from langchain_prodkit._demo.desk import choose, load_questions
-from langchain_prodkit._demo.provider import ProviderName, open_provider
+from langchain_prodkit._demo.provider import ProviderName, check_extra, open_provider
 from langchain_prodkit._demo.run import Outcome, ask, checks, evaluated
 from langchain_prodkit._demo.watch import Row
 from langchain_prodkit.errors import StoreError
@@ -28,6 +28,7 @@ def show_demo(*, provider: ProviderName, count: int | None, store: Path, console
     # MLflow tells of the tables it creates, instructor of each answer it gave up on: the table does too.
     for name, level in (("mlflow", "WARNING"), ("alembic", "WARNING"), ("instructor", "CRITICAL")):
         logging.getLogger(name).setLevel(level)
+    check_extra()
     with open_provider(provider) as opened:
         console.print(f"[bold]{escape(opened.title)}[/bold]")
         questions = choose(load_questions(), count or opened.questions, max_chars=opened.max_question_chars)

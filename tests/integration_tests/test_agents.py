@@ -79,7 +79,7 @@ def test_the_same_without_a_thread_and_streaming(
 ) -> None:
     """Token by token, the caller reads the address."""
     parts = [
-        chunk.content
+        str(chunk.content)
         for chunk, _ in agent.stream(QUESTION, stream_mode="messages")
         if isinstance(chunk, AIMessageChunk)
     ]
