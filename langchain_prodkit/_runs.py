@@ -11,8 +11,9 @@ import threading
 from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import UUID
+from weakref import WeakSet
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables.config import ensure_config
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import LLMResult
     from langchain_core.runnables import RunnableConfig
 
-__all__ = ["RunWatch", "current_run", "prompt_of", "root_of", "watch_runs"]
+__all__ = ["RootListener", "RunWatch", "current_run", "prompt_of", "root_of", "watch_runs"]
 
 MAX_ROOTS: Final = 10_000
 """Roots kept at once; the oldest is forgotten first (a stream dropped without closing never ends)."""
@@ -43,6 +44,14 @@ class _Root:
     """Message id -> the chat model run that wrote it."""
 
 
+class RootListener(Protocol):
+    """Wants to know when a root run is over; held weakly."""
+
+    def root_ended(self, run_id: UUID) -> None:
+        """Forget what belonged to the run; called inline, so be quick and do not raise."""
+        ...
+
+
 class RunWatch(BaseCallbackHandler):
     """Notes who started whom; inline, without I/O, a few dictionary entries a run."""
 
@@ -54,6 +63,7 @@ class RunWatch(BaseCallbackHandler):
         self._lock = threading.Lock()
         self._roots: OrderedDict[UUID, _Root] = OrderedDict()
         self._root_of: dict[UUID, UUID] = {}
+        self.listeners: WeakSet[RootListener] = WeakSet()
 
     def root(self, run_id: UUID) -> UUID | None:
         """Give the root of a run that is still going, or None."""
@@ -89,15 +99,21 @@ class RunWatch(BaseCallbackHandler):
         self._root_of[run_id] = root_id
         return root
 
-    def _forget(self, root_id: UUID) -> None:
+    def _forget(self, root_id: UUID) -> bool:
         root = self._roots.pop(root_id, None)
-        if root is not None:
-            for run_id in root.parents:
-                self._root_of.pop(run_id, None)
+        if root is None:
+            return False
+        for run_id in root.parents:
+            self._root_of.pop(run_id, None)
+        return True
 
     def _end(self, run_id: UUID) -> None:
         with self._lock:
-            self._forget(run_id)
+            was_root = self._forget(run_id)
+            listeners = list(self.listeners) if was_root else ()
+        # Outside the lock: a listener has a lock of its own.
+        for listener in listeners:
+            listener.root_ended(run_id)
 
     @override
     def on_chain_start(
@@ -152,7 +168,6 @@ class RunWatch(BaseCallbackHandler):
                         answer_id = getattr(getattr(generation, "message", None), "id", None)
                         if answer_id:
                             root.answers[answer_id] = run_id
-            self._forget(run_id)
 
     @override
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -180,8 +195,10 @@ _hook: Final[ContextVar[RunWatch | None]] = ContextVar("langchain_prodkit_runs",
 _registered = threading.Event()
 
 
-def watch_runs() -> None:
+def watch_runs(listener: RootListener | None = None) -> None:
     """Let every run that starts from now on be noted; pieces call it when they are built."""
+    if listener is not None:
+        _watch.listeners.add(listener)
     if not _registered.is_set():
         _registered.set()
         register_configure_hook(_hook, inheritable=True)

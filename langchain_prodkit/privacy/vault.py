@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_chec
 from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
-from langchain_prodkit._runs import current_run, root_of
+from langchain_prodkit._runs import current_run, root_of, watch_runs
 from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError, RedactionError, UnknownScopeError
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from langchain_core.runnables import RunnableConfig
 
 __all__ = ["MemoryVault", "Scope", "Vault", "scope_of"]
@@ -111,6 +113,7 @@ class MemoryVault(Written):
 
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _rooms: OrderedDict[Scope, _Room] = PrivateAttr(default_factory=OrderedDict)
+    _of_run: dict[str, set[Scope]] = PrivateAttr(default_factory=dict)
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -130,6 +133,7 @@ class MemoryVault(Written):
         if not (ttl_s > 0 and max_scopes > 0 and max_values > 0):
             raise ConfigurationError("ttl_s, max_scopes and max_values of a MemoryVault must be positive")
         super().__init__(ttl_s=ttl_s, max_scopes=max_scopes, max_values=max_values, clock=clock)
+        watch_runs(self)
 
     def open(self, scope: Scope) -> None:
         """Make `scope` known, before its first value."""
@@ -180,7 +184,13 @@ class MemoryVault(Written):
     def forget(self, scope: Scope) -> None:
         """Erase every value of `scope` for good."""
         with self._lock:
-            self._rooms.pop(scope, None)
+            self._drop(scope)
+
+    def root_ended(self, run_id: UUID) -> None:
+        """Erase what a run without a `thread_id` left, as soon as it is over."""
+        with self._lock:
+            for scope in self._of_run.pop(str(run_id), ()):
+                self._rooms.pop(scope, None)
 
     def __len__(self) -> int:
         """Count the scopes that hold or may hold values."""
@@ -197,8 +207,10 @@ class MemoryVault(Written):
                 if not is_new:
                     return None
                 room = self._rooms[scope] = _Room(now_s)
+                if scope.run_id is not None:
+                    self._of_run.setdefault(scope.run_id, set()).add(scope)
                 if len(self._rooms) > self.max_scopes:
-                    self._rooms.popitem(last=False)
+                    self._drop(next(iter(self._rooms)))
             room.used_s = now_s
             self._rooms.move_to_end(scope)
             return room
@@ -209,7 +221,15 @@ class MemoryVault(Written):
             scope, room = next(iter(self._rooms.items()))
             if now_s - room.used_s < self.ttl_s:
                 return
-            del self._rooms[scope]
+            self._drop(scope)
+
+    def _drop(self, scope: Scope) -> None:
+        self._rooms.pop(scope, None)
+        if scope.run_id is not None:
+            scopes = self._of_run.get(scope.run_id, set())
+            scopes.discard(scope)
+            if not scopes:
+                self._of_run.pop(scope.run_id, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         settings = {"ttl_s": self.ttl_s, "max_scopes": self.max_scopes, "max_values": self.max_values}

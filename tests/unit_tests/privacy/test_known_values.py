@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 
-from langchain_prodkit.privacy import PresidioRunnable, Span
+from langchain_prodkit.privacy import MemoryVault, PresidioRunnable, Span
 from tests.unit_tests.privacy.parts import NameDetector
 
 THREAD: RunnableConfig = {"configurable": {"thread_id": "t", "user_id": "u"}}
@@ -93,3 +93,30 @@ def test_irreversible_operators_apply_to_known_values_too() -> None:
         ["I am Ada Byron, hello.", "Ada Byron"]
     )
     assert masked == ["I am *** *****, hello.", "*** *****"]
+
+
+def test_what_a_run_left_is_erased_when_it_ends() -> None:
+    """Without a thread nobody can come back for it; with one, the conversation goes on."""
+    vault = MemoryVault()
+    privacy = PresidioRunnable(NameDetector(), vault=vault)
+    chain = privacy | privacy.restore()
+    assert chain.invoke("I am Ada Byron") == "I am Ada Byron"
+    assert len(vault) == 0
+    assert list(chain.stream("I am Ada Byron")) != []
+    assert len(vault) == 0
+    chain.invoke("I am Ada Byron", THREAD)
+    assert len(vault) == 1
+
+
+async def test_a_run_that_fails_is_erased_too() -> None:
+    """An error is an end."""
+    vault = MemoryVault()
+    privacy = PresidioRunnable(NameDetector(), vault=vault)
+    chain = privacy | RunnableLambda(_fail)
+    with pytest.raises(ZeroDivisionError):
+        await chain.ainvoke("I am Ada Byron")
+    assert len(vault) == 0
+
+
+def _fail(_: Any) -> None:
+    1 / 0  # noqa: B018 - an error of the chain's own
