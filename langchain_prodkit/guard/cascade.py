@@ -34,7 +34,8 @@ signatures were written against:
 
 Signatures cannot spend the 1 % and 5 % of false alarms that `balanced` and `sensitive` allow: most
 text scores 0. Some rules were changed after false alarms on development rows, and words of some
-languages were known from the generator of those rows, so its figures flatter new text. There was too little tool output to give the sources cuts of their own.
+languages were known from the generator of those rows, so the figures there are better than those that
+new text will show. There was too little tool output to give each source its own cuts.
 """
 
 
