@@ -231,10 +231,7 @@ def check_pythons(wheel: Path, folder: Path) -> None:
         python = environment(folder / version, "-r", "requirements/test.txt", wheel, python=interpreter)
         # A copy without the package, so that the wheel is what is imported.
         copy = folder / f"tests-{version}"
-        for name in ("tests", "benchmarks", "cookbook"):
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("pyproject.toml", "README.md", "Makefile", "CHANGELOG.md"):
-            shutil.copy(ROOT / name, copy / name)
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("langchain_prodkit", "__pycache__", ".*"))
         said = run(python, "-m", "pytest", "-q", "-m", "not slow", "tests/unit_tests", cwd=copy)
         print(f"Python {version}: {said.strip().splitlines()[-1]}")
         shutil.rmtree(folder / version)
