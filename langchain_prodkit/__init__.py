@@ -5,10 +5,10 @@ Names are resolved on first use: importing this package loads no heavy library.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from langchain_prodkit._lazy import lazy_names
 
+# Type checkers take this name for typing's own; importing typing would be most of this import's time.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from langchain_prodkit._harden import harden
     from langchain_prodkit.evaluation import MLflowEvalCallback
