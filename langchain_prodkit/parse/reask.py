@@ -124,13 +124,13 @@ class Reask:
 
     def steps(self) -> Steps[None]:
         """Run instructor's loop; the result is on the tally."""
-        yield Call(self._run, self._arun)
+        yield from self._asked()
 
-    def _run(self) -> None:
+    def _asked(self) -> Steps[None]:
         while True:
             token = JUDGE.set(self._verdict)
             try:
-                self._patched(self._create)
+                yield Call(self._ask, self._aask)
                 stop = None
             except _ToolsEmpty:
                 continue
@@ -143,21 +143,11 @@ class Reask:
                 raise stop
             return
 
-    async def _arun(self) -> None:
-        while True:
-            token = JUDGE.set(self._verdict)
-            try:
-                await self._patched(self._acreate)
-                stop = None
-            except _ToolsEmpty:
-                continue
-            except (_Passed, self._errors.InstructorRetryException) as error:
-                stop = self._stop(error)
-            finally:
-                JUDGE.reset(token)
-            if stop is not None:
-                raise stop
-            return
+    def _ask(self) -> None:
+        self._patched(self._create)
+
+    async def _aask(self) -> None:
+        await self._patched(self._acreate)
 
     def _patched(self, create: Callable[..., Any] | Callable[..., Awaitable[Any]]) -> Any:
         """Let instructor drive `create`; with an asynchronous one the result is to be awaited."""
