@@ -19,16 +19,25 @@ from langchain_prodkit._lazy import lazy_names
 if TYPE_CHECKING:
     from langchain_prodkit.limits.bucket import Cost
     from langchain_prodkit.limits.chat import RateLimitedAsyncChat
-    from langchain_prodkit.limits.limiter import Lease, LimiterStatistics, LocalLimiter, RateLimiter
+    from langchain_prodkit.limits.limiter import LocalLimiter
+    from langchain_prodkit.limits.protocol import (
+        BucketReading,
+        Lease,
+        LimiterStatistics,
+        RateLimiter,
+        Reading,
+    )
     from langchain_prodkit.limits.retry import RetryPolicy
 
 __all__ = [
+    "BucketReading",
     "Cost",
     "Lease",
     "LimiterStatistics",
     "LocalLimiter",
     "RateLimitedAsyncChat",
     "RateLimiter",
+    "Reading",
     "RetryPolicy",
 ]
 
@@ -36,12 +45,14 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     globals(),
     {
+        "BucketReading": "protocol",
         "Cost": "bucket",
-        "Lease": "limiter",
-        "LimiterStatistics": "limiter",
+        "Lease": "protocol",
+        "LimiterStatistics": "protocol",
         "LocalLimiter": "limiter",
         "RateLimitedAsyncChat": "chat",
-        "RateLimiter": "limiter",
+        "RateLimiter": "protocol",
+        "Reading": "protocol",
         "RetryPolicy": "retry",
     },
 )

@@ -16,7 +16,8 @@ from langchain_prodkit._runnable import END, Call, Next, Open, Out, Steps, Strea
 from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
 from langchain_prodkit.limits.bucket import Cost
 from langchain_prodkit.limits.inner import without_retries
-from langchain_prodkit.limits.limiter import Lease, LocalLimiter, RateLimiter
+from langchain_prodkit.limits.limiter import LocalLimiter
+from langchain_prodkit.limits.protocol import Lease, RateLimiter
 from langchain_prodkit.limits.retry import RetryPolicy, refuses, retry_after_s
 from langchain_prodkit.limits.usage import Estimate, Tally, TokenEstimator
 

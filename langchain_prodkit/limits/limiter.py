@@ -6,9 +6,8 @@ import asyncio
 import math
 import threading
 import time
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, final, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
@@ -17,73 +16,18 @@ from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
 from langchain_prodkit.limits.bucket import BURST_S, Bucket, Cost, Ticket, Turnstile
 from langchain_prodkit.limits.dispatcher import Dispatcher
+from langchain_prodkit.limits.protocol import LimiterStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Lease", "LimiterStatistics", "LocalLimiter", "RateLimiter"]
+    from langchain_prodkit.limits.protocol import Lease, Reading
+
+__all__ = ["LocalLimiter"]
 
 
 # Older than this, a permit is not used but asked for again.
 _LATE_S: Final = 0.05
-
-
-class Lease(Protocol):
-    """The right to make one call; end it with exactly one of the three, later ones do nothing."""
-
-    def settle(self, used_tokens: int | None = None) -> None:
-        """End a call that was made; `used_tokens` corrects the reservation, None lets it stand."""
-        ...
-
-    def refused(self, retry_after_s: float) -> None:
-        """End a call that the provider refused: nobody goes for `retry_after_s` seconds."""
-        ...
-
-    def cancel(self) -> None:
-        """Give everything back: the call was never sent."""
-        ...
-
-
-@runtime_checkable
-class RateLimiter(Protocol):
-    """Hands out the right to make a call, when it fits in the limit."""
-
-    async def reserve(self, cost: Cost, *, priority: int = 0, timeout_s: float | None = None) -> Lease:
-        """Wait for `cost` to fit; higher priorities go first, equal ones in order of arrival.
-
-        Raises:
-            RequestTooLargeError: It never fits.
-            LimitTimeoutError: It did not fit within `timeout_s` seconds.
-        """
-        ...
-
-    def reserve_sync(self, cost: Cost, *, priority: int = 0, timeout_s: float | None = None) -> Lease:
-        """Do the same from synchronous code, in the same line as everybody else."""
-        ...
-
-    def statistics(self) -> LimiterStatistics:
-        """Say how things stand now."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LimiterStatistics:
-    """A limiter at one moment."""
-
-    waiting: int
-    """Callers in line."""
-    in_flight: int
-    """Calls under way: permits handed out and not yet settled, refused or cancelled."""
-    granted: int
-    """Permits handed out since the start."""
-    refusals: int
-    """Calls that the provider refused since the start."""
-    requests_level: float | None
-    """Requests that could go at once; below 0 while a debt is open; None without a limit."""
-    tokens_level: float | None
-    """Tokens that could go at once; below 0 while a debt is open; None without a limit."""
-    held_s: float
-    """Seconds for which a refusal still holds everybody; 0.0 for not at all."""
 
 
 class LocalLimiter(Written):
@@ -218,11 +162,11 @@ class _LocalLease:
         self._dispatcher = dispatcher
         self._ticket = ticket
 
-    def settle(self, used_tokens: int | None = None) -> None:
+    def settle(self, used_tokens: int | None = None, *, reading: Reading | None = None) -> None:
         self._dispatcher.end(Turnstile.settle, self._ticket, used_tokens)
 
-    def refused(self, retry_after_s: float) -> None:
-        self._dispatcher.end(Turnstile.refuse, self._ticket, retry_after_s)
+    def refused(self, retry_after_s: float | None = None, *, reading: Reading | None = None) -> None:
+        self._dispatcher.end(Turnstile.refuse, self._ticket, retry_after_s or 0.0)
 
     def cancel(self) -> None:
         self._dispatcher.end(Turnstile.cancel, self._ticket)
