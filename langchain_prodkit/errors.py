@@ -13,6 +13,8 @@ ProdkitError
 ├── InjectionError                          guard: the input was judged an attack
 ├── GuardError                              guard: a detector failed, the input was not judged
 ├── LimitError                              limits
+│   ├── BudgetExceededError                 would spend more than the budget; nothing was sent
+│   ├── LimitConflictError                  one shared key is told two different limits
 │   ├── RequestTooLargeError                can never fit in the limit, however long you wait
 │   └── LimitTimeoutError (TimeoutError)    would have to wait past the caller's deadline
 ├── StructuredOutputError (OutputParserException)   parse: no valid object after all re-asks
@@ -35,11 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = [
+    "BudgetExceededError",
     "ConfigurationError",
     "EvaluationError",
     "GuardError",
     "InjectionError",
     "InputTypeError",
+    "LimitConflictError",
     "LimitError",
     "LimitTimeoutError",
     "MissingExtraError",
@@ -177,6 +181,31 @@ class LimitError(ProdkitError):
 
     code = "limit"
     status_code = 429
+
+
+class BudgetExceededError(LimitError):
+    """Raised before a call whose estimate does not fit in what is left of a budget."""
+
+    code = "budget_exceeded"
+    status_code = 402
+
+    def __init__(self, *, unit: Literal["usd", "tokens"], estimated: float, spent: float, limit: float) -> None:
+        """Say in `unit` what the call was `estimated` at, what is `spent` and what the `limit` is."""
+        super().__init__(
+            f"a call of about {estimated:g} {unit} does not fit: {spent:g} of {limit:g} {unit} are spent or "
+            "reserved; raise the budget, or give the model a new one"
+        )
+        self.unit = unit
+        self.estimated = estimated
+        self.spent = spent
+        self.limit = limit
+
+
+class LimitConflictError(LimitError):
+    """Raised when a shared key already holds a limit with other numbers."""
+
+    code = "limit_conflict"
+    status_code = 500
 
 
 class RequestTooLargeError(LimitError):
