@@ -189,7 +189,9 @@ class BudgetExceededError(LimitError):
     code = "budget_exceeded"
     status_code = 402
 
-    def __init__(self, *, unit: Literal["usd", "tokens"], estimated: float, spent: float, limit: float) -> None:
+    def __init__(
+        self, *, unit: Literal["usd", "tokens"], estimated: float, spent: float, limit: float
+    ) -> None:
         """Say in `unit` what the call was `estimated` at, what is `spent` and what the `limit` is."""
         super().__init__(
             f"a call of about {estimated:g} {unit} does not fit: {spent:g} of {limit:g} {unit} are spent or "

@@ -13,6 +13,7 @@ from langchain_core.exceptions import OutputParserException
 from langchain_prodkit import errors
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import (
+    BudgetExceededError,
     InjectionError,
     InputTypeError,
     LimitTimeoutError,
@@ -27,6 +28,7 @@ CLASSES: list[type[ProdkitError]] = [
     cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, ProdkitError)
 ]
 EXAMPLES: dict[type[ProdkitError], ProdkitError] = {
+    BudgetExceededError: BudgetExceededError(unit="usd", estimated=0.5, spent=9.8, limit=10.0),
     InjectionError: InjectionError(layer="heuristics", score=0.9, reasons=["override"], spans=[(0, 4)]),
     MissingExtraError: MissingExtraError("mlflow", extra="eval"),
     MissingModelError: MissingModelError("en", commands=["pip install a", "pip install b"]),
