@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint typecheck format cookbook bench wheel-check lock clean
+.PHONY: help demo test test-all peer-suite lint typecheck format cookbook bench wheel-check lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ test: $(VENV)/.test ## Run the tests that end within minutes (ARGS="-k name" to 
 
 test-all: $(VENV)/.test ## Run every test, the slow ones too
 	$(BIN)/python -m pytest $(ARGS)
+
+peer-suite: .cache/peer/.fetched ## Run instructor's own provider tests on InstructorParser (the archive is fetched first)
+	$(BIN)/python -m tests.peer.suite $(ARGS)
 
 lint: $(VENV)/.test ## Check style and formatting
 	$(BIN)/ruff check .
@@ -76,4 +79,14 @@ $(VENV)/.demo: $(VENV)/.runtime requirements/demo-model.txt
 $(VENV)/.test: $(VENV)/.runtime requirements/test.txt
 	@echo "Installing what the tests need ..."
 	@$(call install,--require-hashes -r requirements/test.txt)
+	@touch $@
+
+# Version and hashes are the lock's. Only the source distribution holds the tests; pip wants its metadata built,
+# which takes the build backend that the lock brings.
+.cache/peer/.fetched: $(VENV)/.test
+	@echo "Fetching instructor's own tests ..."
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@sed -n '/^instructor==/,/[^\\]$$/p' requirements/test.txt > $(@D)/instructor.txt
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--no-binary :all: --no-build-isolation --dest $(@D) -r $(@D)/instructor.txt
 	@touch $@
