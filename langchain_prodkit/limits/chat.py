@@ -63,6 +63,8 @@ class RateLimitedAsyncChat(DelegatingChatModel):
     """Which failures are tried again, how often and for how long."""
     headroom: float = 0.0
     """Share of both rates left unused: 0.0 none, 0.1 a tenth."""
+    learn_limits: bool = True
+    """Whether what the provider says of its limits, and what it refuses, is learned from."""
 
     _limiter: Any = PrivateAttr()
     _estimator: TokenEstimator = PrivateAttr()
@@ -77,6 +79,7 @@ class RateLimitedAsyncChat(DelegatingChatModel):
         limiter: RateLimiter | None = None,
         retry: RetryPolicy | None = None,
         headroom: float = 0.0,
+        learn_limits: bool = True,
         **kwargs: Any,
     ) -> None:
         """Wrap `model`.
@@ -104,6 +107,7 @@ class RateLimitedAsyncChat(DelegatingChatModel):
             tokens_per_minute=tokens_per_minute,
             max_concurrency=max_concurrency,
             headroom=headroom,
+            learn_limits=learn_limits,
         )
         super().__init__(
             model,
@@ -113,6 +117,7 @@ class RateLimitedAsyncChat(DelegatingChatModel):
             limiter=limiter,
             retry=retry if retry is not None else RetryPolicy(),
             headroom=headroom,
+            learn_limits=learn_limits,
             **kwargs,
         )
         self.model = without_retries(self.model)

@@ -49,6 +49,8 @@ class LocalLimiter(Written):
     """Share of both rates left unused: 0.0 none, 0.1 a tenth."""
     burst_s: float = BURST_S
     """What may go at once, in seconds of the rate; one request, and the largest one, always may."""
+    learn_limits: bool = True
+    """Whether the provider's headers and refusals correct the numbers above, never upwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,6 +64,7 @@ class LocalLimiter(Written):
         max_concurrency: int | None = None,
         headroom: float = 0.0,
         burst_s: float = BURST_S,
+        learn_limits: bool = True,
     ) -> None:
         """Start with full buckets.
 
@@ -86,6 +89,7 @@ class LocalLimiter(Written):
             max_concurrency=max_concurrency,
             headroom=headroom,
             burst_s=burst_s,
+            learn_limits=learn_limits,
         )
         self._dispatcher = Dispatcher(self._turnstile)
 
@@ -161,6 +165,9 @@ class _LocalLease:
     def __init__(self, dispatcher: Dispatcher, ticket: Ticket) -> None:
         self._dispatcher = dispatcher
         self._ticket = ticket
+
+    def admitted(self, *, reading: Reading | None = None) -> None:
+        pass
 
     def settle(self, used_tokens: int | None = None, *, reading: Reading | None = None) -> None:
         self._dispatcher.end(Turnstile.settle, self._ticket, used_tokens)

@@ -34,6 +34,14 @@ class Reading:
 class Lease(Protocol):
     """The right to make one call; end it with exactly one of the three, later ones do nothing."""
 
+    def admitted(self, *, reading: Reading | None = None) -> None:
+        """Say, at most once, that a stream has begun: its permit stands, what it used is not yet known.
+
+        `reading` is what the headers said. Optional, for the limiter to learn before a long answer
+        ends: `settle` follows, with the same reading or none.
+        """
+        ...
+
     def settle(self, used_tokens: int | None = None, *, reading: Reading | None = None) -> None:
         """End a call that was made; `used_tokens` corrects the reservation, None lets it stand.
 
@@ -96,3 +104,9 @@ class LimiterStatistics:
     """Tokens that could go at once; below 0 while a debt is open; None without a limit."""
     held_s: float
     """Seconds for which a refusal still holds everybody; 0.0 for not at all."""
+    requests_per_minute: float | None = None
+    """The limit in force, told or learned; None for none known."""
+    tokens_per_minute: float | None = None
+    """The limit in force, told or learned; None for none known."""
+    is_learned: bool = False
+    """Whether what the provider said or did has changed what was told at the start."""
