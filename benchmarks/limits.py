@@ -1,183 +1,165 @@
 """How well calls keep to a provider's limit, beside what people use today.
 
-`python -m benchmarks.limits [--smoke]`: every row faces a fresh provider with the same limit, one after
-the other in one run. `ratio` is wall time over the least the limit allows (bucket, refill, one answer);
-below 1.0 with failures means that it gave up early. The last rows are the CPU cost of a call, of the
-limited model and of the plain one in turn.
+`python -m benchmarks.limits [--smoke] [--repeat 5] [--scenarios S2,S7] [--peers ours,gather] [--jobs 1]`
+
+Every row faces providers of its own with the same limits; what a client cannot know, how full and how
+large the provider's bucket is, is drawn afresh for each repeat and is the same for all peers of it.
+Answers take 100 ms give or take 30 %. Provider and clients are separate processes; all prompts are handed
+over at once. `ratio` is wall time over the least time that the limit and one answer allow: below 1.0 with
+failures means that it gave up early. Figures are medians over the repeats, "worst" the largest; CPU is
+the clients', a call; RSS the growth of their memory at its peak.
+
+Scenarios whose names begin with U are unknown to the clients; X are further ones, for `--scenarios X`.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import os
 import statistics
-import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.rate_limiters import InMemoryRateLimiter
-from langchain_openai import ChatOpenAI
-
+from benchmarks._limits_cell import Outcome, measure
+from benchmarks._limits_cost import cost
+from benchmarks._limits_headline import headline
+from benchmarks._limits_peers import KEYS, Contender, contenders
+from benchmarks._limits_scenarios import Draw, Goal, Scenario, chosen
 from benchmarks._table import report
-from langchain_prodkit.limits import RateLimitedAsyncChat
-from langchain_prodkit.testing import Faults, ProviderServer
 
-LATENCY_S = 0.1
-ANSWER_TOKENS = 50
-PROMPT = "Sum up what the customer wants: " + "the parcel came late and the box was open; " * 8
+_BUSY_RATE: Final = 1_200
+"""Requests per minute above which a scenario keeps the processor busy, and runs alone."""
 
-
-@dataclass(frozen=True)
-class Scenario:
-    """A provider, and how many calls it gets at once."""
-
-    name: str
-    calls: int
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    burst_s: float = 1.0
-    fault_rate: float = 0.0
-
-    def provider(self) -> ProviderServer:
-        """Describe the provider; enter it to start it."""
-        return ProviderServer(
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-            burst_s=self.burst_s,
-            latency_s=LATENCY_S,
-            faults=Faults(rate=self.fault_rate, slow_s=1.0, seed=7),
-        )
-
-    def least_s(self) -> float:
-        """Give the least time in which the provider lets all calls through."""
-        least_s = 0.0
-        for per_minute, each in (
-            (self.requests_per_minute, 1.0),
-            (self.tokens_per_minute, len(PROMPT) / 4 + ANSWER_TOKENS),
-        ):
-            if per_minute is not None:
-                rate = per_minute / 60
-                least_s = max(least_s, (self.calls * each - max(1.0, rate * self.burst_s)) / rate)
-        return least_s + LATENCY_S
+Row = tuple[Scenario, Contender]
 
 
-Peer = Callable[[Scenario, str], Coroutine[Any, Any, list[Any]]]
+def run(
+    scenarios: Sequence[Scenario], keys: Sequence[str], *, repeats: int, seed: int, jobs: int
+) -> dict[Row, list[tuple[Draw, Outcome]]]:
+    """Measure every row `repeats` times, one repeat after the other."""
+    rows = [(scenario, contender) for scenario in scenarios for contender in contenders(scenario, keys)]
+    outcomes: dict[Row, list[tuple[Draw, Outcome]]] = {row: [] for row in rows}
+
+    def one(row: Row, repeat: int) -> tuple[Draw, Outcome]:
+        scenario, contender = row
+        draw = scenario.draw(seed, repeat)
+        return draw, measure(scenario, contender, draw)
+
+    busy = [row for row in rows if (row[0].requests_per_minute or 0) > _BUSY_RATE]
+    for repeat in range(repeats):
+        with ThreadPoolExecutor(jobs) as pool:
+            running = {row: pool.submit(one, row, repeat) for row in rows if row not in busy}
+            for row, future in running.items():
+                outcomes[row].append(future.result())
+        for row in busy:
+            outcomes[row].append(one(row, repeat))
+    return outcomes
 
 
-def plain(base_url: str, **settings: Any) -> ChatOpenAI:
-    return ChatOpenAI(
-        model="gpt-4o-mini", base_url=base_url, api_key="any", max_tokens=ANSWER_TOKENS, **settings
-    )
-
-
-async def batch(model: BaseChatModel, calls: int) -> list[Any]:
-    return await model.abatch([f"{number} {PROMPT}" for number in range(calls)], return_exceptions=True)
-
-
-async def ours(scenario: Scenario, base_url: str) -> list[Any]:
-    model = RateLimitedAsyncChat(
-        plain(base_url),
-        requests_per_minute=scenario.requests_per_minute,
-        tokens_per_minute=scenario.tokens_per_minute,
-    )
-    return await batch(model, scenario.calls)
-
-
-async def in_memory(scenario: Scenario, base_url: str) -> list[Any]:
-    """Langchain's own limiter with its defaults, told the rate that fits requests and tokens."""
-    rates = [scenario.requests_per_minute or float("inf")]
-    if scenario.tokens_per_minute is not None:
-        rates.append(scenario.tokens_per_minute / (len(PROMPT) / 4 + ANSWER_TOKENS))
-    limiter = InMemoryRateLimiter(requests_per_second=min(rates) / 60)
-    return await batch(plain(base_url, rate_limiter=limiter), scenario.calls)
-
-
-async def gather(scenario: Scenario, base_url: str) -> list[Any]:
-    model = plain(base_url)
-    calls = (model.ainvoke(f"{number} {PROMPT}") for number in range(scenario.calls))
-    return await asyncio.gather(*calls, return_exceptions=True)
-
-
-PEERS: dict[str, Peer] = {
-    "RateLimitedAsyncChat": ours,
-    "abatch + InMemoryRateLimiter": in_memory,
-    "asyncio.gather": gather,
-}
-
-
-def measure(scenario: Scenario, name: str, peer: Peer) -> dict[str, Any]:
-    with scenario.provider() as provider:
-        started_s = time.perf_counter()
-        answers = asyncio.run(peer(scenario, provider.base_url))
-        wall_s = time.perf_counter() - started_s
-        drawn = provider.statistics().refused
-    return {
+def line(row: Row, measured: list[tuple[Draw, Outcome]]) -> dict[str, Any]:
+    """Sum a row up."""
+    scenario, contender = row
+    least = [scenario.least_s(draw, scenario.workload(draw)) for draw, _ in measured]
+    outcomes = [outcome for _, outcome in measured]
+    ratios = [outcome.wall_s / least_s for outcome, least_s in zip(outcomes, least, strict=True)]
+    has_end = scenario.calls <= 1_000
+    made: dict[str, Any] = {
         "scenario": scenario.name,
-        "peer": name,
-        "calls": scenario.calls,
-        "failed": sum(isinstance(answer, Exception) for answer in answers),
-        "429s": drawn,
-        "wall_s": wall_s,
-        "ratio": wall_s / scenario.least_s(),
+        "peer": contender.label,
+        "least_s": statistics.median(least) if has_end else None,
+        "wall_s": statistics.median(outcome.wall_s for outcome in outcomes),
+        "ratio": statistics.median(ratios) if has_end else None,
+        "worst": max(ratios) if has_end else None,
     }
+    if has_end:
+        made |= _middle_and_worst("failed", [outcome.failed for outcome in outcomes])
+    made |= _middle_and_worst("429s", [outcome.refused for outcome in outcomes])
+    made["cpu_ms"] = statistics.median(outcome.cpu_ms for outcome in outcomes)
+    made["rss_mib"] = statistics.median(outcome.rss_mib for outcome in outcomes)
+    if contender.key == "ours" and scenario.goal is not None:
+        made["goal"] = "met" if _is_met(scenario.goal, made) else "missed"
+    return made
 
 
-def cost_ms(calls: int, pairs: int) -> tuple[float, float]:
-    """Give CPU milliseconds a call: of the plain model, and what the limited one takes more.
+def _middle_and_worst(name: str, counts: list[int]) -> dict[str, float]:
+    return {name: statistics.median(counts), f"{name}, worst": max(counts)}
 
-    Medians over `pairs` of runs, one of each in turn.
 
-    The provider runs in this process too: its share is in both.
-    """
-    spent: dict[bool, list[float]] = {False: [], True: []}
-    with ProviderServer() as provider:
+def _is_met(goal: Goal, made: dict[str, Any]) -> bool:
+    pairs = (
+        (goal.ratio, made["ratio"]),
+        (goal.wall_s, made["wall_s"]),
+        (goal.refused, made["429s"]),
+        (goal.rss_mib, made["rss_mib"]),
+    )
+    return not made.get("failed") and all(most is None or found <= most for most, found in pairs)
 
-        async def once(*, is_limited: bool) -> None:
-            model: BaseChatModel = plain(provider.base_url)
-            if is_limited:
-                model = RateLimitedAsyncChat(
-                    model, requests_per_minute=6_000_000, tokens_per_minute=600_000_000
-                )
-            await model.ainvoke("warm up")
-            started_s = time.process_time()
-            for _ in range(calls // 10):
-                await batch(model, 10)
-            spent[is_limited].append((time.process_time() - started_s) * 1000 / calls)
 
-        async def alternate() -> None:
-            for _ in range(pairs):
-                await once(is_limited=False)
-                await once(is_limited=True)
+def notes(outcomes: dict[Row, list[tuple[Draw, Outcome]]]) -> str:
+    """Say what was drawn, and what failed calls failed with."""
+    lines = []
+    seen = set()
+    for (scenario, contender), measured in outcomes.items():
+        if scenario.name not in seen:
+            seen.add(scenario.name)
+            drawn = ", ".join(f"{draw.burst_s:.2f} s {draw.fill:.0%} full" for draw, _ in measured)
+            lines.append(f"{scenario.name} ({scenario.title}), {scenario.calls} calls; buckets of {drawn}")
+        errors = [outcome.errors for _, outcome in measured if outcome.errors]
+        if errors:
+            lines.append(f"  {contender.label}: {errors}")
+        if scenario.calls > 1_000:
+            answered = [outcome.answered for _, outcome in measured]
+            lines.append(f"  {contender.label}: answered in {scenario.limit_s:.0f} s: {answered}")
+    return "\n".join(lines)
 
-        asyncio.run(alternate())
-    more = (limited - simple for simple, limited in zip(spent[False], spent[True], strict=True))
-    return statistics.median(spent[False]), statistics.median(more)
+
+def smoked(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Make them short."""
+    return [
+        replace(scenario, calls=min(scenario.calls // 6, 200), limit_s=min(scenario.limit_s, 20.0))
+        for scenario in scenarios
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smoke", action="store_true", help="a few seconds, to see that it runs")
-    is_smoke = parser.parse_args().smoke
-    if is_smoke:
-        scenarios = [Scenario("requests", 40, requests_per_minute=1_200)]
-    else:
-        scenarios = [
-            Scenario("requests", 150, requests_per_minute=600),
-            Scenario("tokens", 120, tokens_per_minute=90_000, burst_s=5.0),
-            Scenario("10 % faults", 150, requests_per_minute=1_200, fault_rate=0.1),
-            Scenario("many requests", 300, requests_per_minute=3_000),
-        ]
-    # The first call of a process loads certificates and modules for seconds.
-    measure(Scenario("warm up", 2), "", gather)
-    rows = [measure(scenario, name, peer) for scenario in scenarios for name, peer in PEERS.items()]
-    plain_ms, more_ms = cost_ms(50 if is_smoke else 300, 3 if is_smoke else 7)
-    rows += [
-        {"scenario": "no limit", "peer": "ChatOpenAI", "cpu_ms": plain_ms},
-        {"scenario": "no limit", "peer": "RateLimitedAsyncChat", "cpu_ms": plain_ms + more_ms},
-    ]
-    report("limits", rows, notes=f"CPU a call above plain ChatOpenAI: {more_ms:.2f} ms")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--smoke", action="store_true", help="seconds: is everything still there?")
+    parser.add_argument("--repeat", type=int, default=5, help="how often; 5 unless you say so")
+    parser.add_argument("--scenarios", default="", help="such as S2,S7,U; all but X unless you say so")
+    parser.add_argument("--peers", default=",".join(KEYS), help=f"out of {','.join(KEYS)}")
+    parser.add_argument("--seed", type=int, default=2026, help="of what is drawn")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="rows measured at the same time, where they leave the CPU idle"
+    )
+    told = parser.parse_args()
+    names = [name for name in told.scenarios.split(",") if name]
+    keys = told.peers.split(",")
+    if unknown := set(keys) - set(KEYS):
+        parser.error(f"no peer {', '.join(unknown)}; there are {', '.join(KEYS)}")
+    try:
+        scenarios = chosen(names)
+    except ValueError as error:
+        parser.error(str(error))
+    repeats, jobs = told.repeat, told.jobs
+    if told.smoke:
+        scenarios = smoked([s for s in scenarios if names or s.name in {"S2", "S3", "S7"}])
+        keys = [key for key in keys if key in {"ours", "gather", "tuned"}]
+        repeats, jobs = 1, 2
+    outcomes = run([s for s in scenarios if s.name != "S1"], keys, repeats=repeats, seed=told.seed, jobs=jobs)
+    if outcomes:
+        rows = [line(row, measured) for row, measured in outcomes.items()]
+        load = f"load of the machine {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+        report("limits", rows, notes=f"{notes(outcomes)}\n{load}".strip())
+    if not names or "S1" in names:
+        rows = cost(50 if told.smoke else 200, 2 if told.smoke else max(7, repeats))
+        report("limits: no limit, 100 ms", rows, notes="medians over rounds of one run of each, in turn")
+    if not names:
+        rows = headline(1 if told.smoke else repeats, 0.1 if told.smoke else 0.8)
+        report("limits: ten questions", rows, notes="every way meets the same latencies")
 
 
 if __name__ == "__main__":

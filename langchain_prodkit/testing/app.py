@@ -213,7 +213,7 @@ class Exchange:
         else:
             wait = admission.retry_after_s
             if run.settings.limit_headers:
-                headers += retry_headers(wait)
+                headers += retry_headers(wait, milliseconds=run.settings.retry_after_ms)
             used = max(0, limit - int(bucket.level(time.monotonic()))) if bucket else 0
             message = (
                 f"Rate limit reached for {model} in organization org-prodkit on {unit}: Limit {limit}, "

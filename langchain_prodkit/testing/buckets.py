@@ -113,13 +113,13 @@ class Limits:
         return rows
 
 
-def retry_headers(wait_s: float) -> list[tuple[bytes, bytes]]:
-    """Say when to come back, in whole seconds and in milliseconds, rounded up."""
-    milliseconds = max(1, math.ceil(wait_s * 1000))
-    return [
-        (b"retry-after", b"%d" % math.ceil(milliseconds / 1000)),
-        (b"retry-after-ms", b"%d" % milliseconds),
-    ]
+def retry_headers(wait_s: float, *, milliseconds: bool = True) -> list[tuple[bytes, bytes]]:
+    """Say when to come back, in whole seconds and, if wanted, in milliseconds, rounded up."""
+    wait_ms = max(1, math.ceil(wait_s * 1000))
+    rows = [(b"retry-after", b"%d" % math.ceil(wait_ms / 1000))]
+    if milliseconds:
+        rows.append((b"retry-after-ms", b"%d" % wait_ms))
+    return rows
 
 
 def duration(seconds: float) -> str:

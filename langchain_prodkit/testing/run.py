@@ -30,6 +30,7 @@ class Settings:
     refund: bool = False
     charge_refusals: bool = False
     limit_headers: bool = True
+    retry_after_ms: bool = True
     latency_s: float | Latency | Callable[[], float] = 0.0
     chunk_interval_s: float = 0.0
     chunk_chars: int = 4

@@ -46,6 +46,7 @@ class ProviderServer:
         refund: bool = False,
         charge_refusals: bool = False,
         limit_headers: bool = True,
+        retry_after_ms: bool = True,
         latency_s: float | Latency | Callable[[], float] = 0.0,
         chunk_interval_s: float = 0.0,
         chunk_chars: int = 4,
@@ -69,6 +70,7 @@ class ProviderServer:
             refund: Give tokens back that were charged and not used, when the answer is complete.
             charge_refusals: Take a request off the limit for a refused one, too.
             limit_headers: Send `x-ratelimit-*` with every answer and `retry-after` with refusals.
+            retry_after_ms: Say `retry-after` in milliseconds too; False for whole seconds only.
             latency_s: Seconds before the first byte: a number, a `Latency`, or a function.
             chunk_interval_s: Seconds between two events of a stream.
             chunk_chars: Characters in one event of a stream.
@@ -103,6 +105,7 @@ class ProviderServer:
             refund=refund,
             charge_refusals=charge_refusals,
             limit_headers=limit_headers,
+            retry_after_ms=retry_after_ms,
             latency_s=latency_s,
             chunk_interval_s=chunk_interval_s,
             chunk_chars=chunk_chars,

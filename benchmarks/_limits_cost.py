@@ -1,0 +1,90 @@
+"""What the limited model costs where there is no limit: paired runs beside plain `ChatOpenAI.abatch`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.language_models import BaseChatModel
+
+from benchmarks._limits_cell import context, provider
+from benchmarks._limits_peers import OURS, Task, batch, chat
+from benchmarks._limits_scenarios import JITTER, LATENCY_S, Call, Scenario
+from langchain_prodkit.limits import RateLimitedAsyncChat
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+__all__ = ["cost"]
+
+PLAIN: Final = "ChatOpenAI.abatch"
+_TOLD: Final = f"{OURS}, told 600k RPM and 600M TPM"
+_UNTOLD: Final = f"{OURS}, told nothing"
+
+
+def _pairs(pipe: Connection, base_url: str, calls: int, rounds: int) -> None:
+    """Run every way once a round, in turning order, and send wall and CPU seconds of each."""
+    spent: dict[str, list[tuple[float, float]]] = {PLAIN: [], _TOLD: [], _UNTOLD: []}
+    workload = [
+        Call(f"question {number} " + "of the kind that customers ask " * 4, 64) for number in range(calls)
+    ]
+    task = Task(Scenario("", "", calls), base_url, workload, None)
+
+    def made(way: str) -> BaseChatModel:
+        if way == PLAIN:
+            return chat(task)
+        if way == _TOLD:
+            return RateLimitedAsyncChat(
+                chat(task), requests_per_minute=600_000, tokens_per_minute=600_000_000
+            )
+        return RateLimitedAsyncChat(chat(task))
+
+    async def alternate() -> None:
+        ways = list(spent)
+        for number in range(-1, rounds):
+            ways.append(ways.pop(0))
+            for way in ways:
+                model = made(way)
+                gc.collect()
+                cpu_s, started_s = time.process_time(), time.perf_counter()
+                await batch(model, workload)
+                if number >= 0:
+                    spent[way].append((time.perf_counter() - started_s, time.process_time() - cpu_s))
+
+    asyncio.run(alternate())
+    pipe.send(spent)
+
+
+def cost(calls: int, rounds: int) -> list[dict[str, Any]]:
+    """Give a row for each way: medians over `rounds`, and medians of what it takes over plain, by pairs."""
+    latency = ("uniform", LATENCY_S * (1 - JITTER), LATENCY_S * (1 + JITTER), 1)
+    with provider({"latency": latency}) as served:
+        pipe, theirs = context().Pipe()
+        process = context().Process(  # type: ignore[attr-defined]
+            target=_pairs, args=(theirs, served.base_urls[0], calls, rounds), daemon=True
+        )
+        process.start()
+        theirs.close()
+        spent: dict[str, list[tuple[float, float]]] = pipe.recv()
+        process.join()
+    rows = []
+    for way, figures in spent.items():
+        pairs = list(zip(figures, spent[PLAIN], strict=True))
+        over = [(mine[1] - plain[1]) * 1000 / calls for mine, plain in pairs]
+        slower = [mine[0] / plain[0] for mine, plain in pairs]
+        rows.append(
+            {
+                "way": way,
+                "calls": calls,
+                "wall_s": statistics.median(wall for wall, _ in figures),
+                "x plain": statistics.median(slower),
+                "x plain, worst": max(slower),
+                "cpu_ms a call": statistics.median(cpu for _, cpu in figures) * 1000 / calls,
+                "over plain": statistics.median(over),
+                "over plain, worst": max(over),
+            }
+        )
+    return rows

@@ -1,0 +1,93 @@
+"""Ten questions from a text file: a loop of synchronous calls, and all of them at once."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from openai import AsyncOpenAI
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from benchmarks._limits_cell import Provider, context, provider
+from benchmarks._limits_peers import OURS, Task, batch, chat
+from benchmarks._limits_scenarios import Call, Scenario
+from langchain_prodkit.limits import RateLimitedAsyncChat
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+__all__ = ["headline"]
+
+QUESTIONS: Final = Path(__file__).resolve().parent.parent / "cookbook" / "data" / "questions.txt"
+
+
+def _ask(pipe: Connection, base_url: str) -> None:
+    """Ask in every way, one after the other, whenever told to; send how long it took."""
+    calls = [Call(line, None) for line in QUESTIONS.read_text(encoding="utf-8").splitlines() if line]
+    task = Task(Scenario("", "", len(calls)), base_url, calls, None)
+
+    def loop() -> None:
+        model = chat(task)
+        for call in tqdm(calls, leave=False):
+            model.invoke(call.prompt)
+
+    async def gathered() -> None:
+        async with AsyncOpenAI(base_url=base_url, api_key="any") as client:
+            create = client.chat.completions.create
+            await asyncio.gather(
+                *(create(model="m", messages=[{"role": "user", "content": c.prompt}]) for c in calls)
+            )
+
+    async def limited() -> None:
+        model = RateLimitedAsyncChat(chat(task), requests_per_minute=500, tokens_per_minute=200_000)
+        await batch(model, calls)
+
+    ways: dict[str, Callable[[], Any]] = {
+        "a loop of ChatOpenAI.invoke, with a tqdm bar": loop,
+        "asyncio.gather, AsyncOpenAI": lambda: asyncio.run(gathered()),
+        f"{OURS}.abatch, 500 RPM and 200k TPM": lambda: asyncio.run(limited()),
+    }
+    chat(task).invoke("warm up")
+    pipe.send(list(ways))
+    while (way := pipe.recv()) is not None:
+        started_s = time.perf_counter()
+        ways[way]()
+        pipe.send(time.perf_counter() - started_s)
+
+
+def _timed(served: Provider, repeats: int) -> dict[str, list[float]]:
+    pipe, theirs = context().Pipe()
+    process = context().Process(target=_ask, args=(theirs, served.base_urls[0]), daemon=True)  # type: ignore[attr-defined]
+    process.start()
+    theirs.close()
+    taken: dict[str, list[float]] = {way: [] for way in pipe.recv()}
+    for _ in range(repeats):
+        for way, seconds in taken.items():
+            # Anew: every way meets the same latencies.
+            served.counts()
+            pipe.send(way)
+            seconds.append(pipe.recv())
+    pipe.send(None)
+    process.join()
+    return taken
+
+
+def headline(repeats: int, median_latency_s: float = 0.8) -> list[dict[str, Any]]:
+    """Give a row for each way; answers take about `median_latency_s`, with a tail."""
+    with provider({"latency": ("lognormal", median_latency_s, 0.35, 1)}) as served:
+        taken = _timed(served, repeats)
+    base_s = statistics.median(next(iter(taken.values())))
+    return [
+        {
+            "way": way,
+            "seconds": statistics.median(seconds),
+            "worst": max(seconds),
+            "speed-up": base_s / statistics.median(seconds),
+            "less time": f"{1 - statistics.median(seconds) / base_s:.0%}",
+        }
+        for way, seconds in taken.items()
+    ]
