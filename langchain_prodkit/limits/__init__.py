@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         RateLimiter,
         Reading,
     )
+    from langchain_prodkit.limits.redis import RedisLimiter
     from langchain_prodkit.limits.retry import RetryPolicy
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "RateLimitedAsyncChat",
     "RateLimiter",
     "Reading",
+    "RedisLimiter",
     "RetryPolicy",
 ]
 
@@ -53,6 +55,7 @@ __getattr__, __dir__ = lazy_names(
         "RateLimitedAsyncChat": "chat",
         "RateLimiter": "protocol",
         "Reading": "protocol",
+        "RedisLimiter": "redis",
         "RetryPolicy": "retry",
     },
 )
