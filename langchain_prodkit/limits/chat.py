@@ -15,11 +15,12 @@ from langchain_prodkit._events import REFUSED, WAITED, Emit
 from langchain_prodkit._runnable import END, Call, Next, Open, Out, Steps, StreamSteps
 from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
 from langchain_prodkit.limits.bucket import Cost
+from langchain_prodkit.limits.budget import Budget, Hold
 from langchain_prodkit.limits.inner import without_retries
 from langchain_prodkit.limits.limiter import LocalLimiter
 from langchain_prodkit.limits.protocol import Lease, RateLimiter
 from langchain_prodkit.limits.retry import RetryPolicy, refuses, retry_after_s
-from langchain_prodkit.limits.usage import Estimate, Tally, TokenEstimator
+from langchain_prodkit.limits.usage import Estimate, Tally, TokenEstimator, Usage, model_name
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -65,6 +66,8 @@ class RateLimitedAsyncChat(DelegatingChatModel):
     """Share of both rates left unused: 0.0 none, 0.1 a tenth."""
     learn_limits: bool = True
     """Whether what the provider says of its limits, and what it refuses, is learned from."""
+    budget: Budget | None = None
+    """What may be spent in all; calls that do not fit are refused unsent. None for no limit."""
 
     _limiter: Any = PrivateAttr()
     _estimator: TokenEstimator = PrivateAttr()
@@ -80,13 +83,14 @@ class RateLimitedAsyncChat(DelegatingChatModel):
         retry: RetryPolicy | None = None,
         headroom: float = 0.0,
         learn_limits: bool = True,
+        budget: Budget | None = None,
         **kwargs: Any,
     ) -> None:
         """Wrap `model`.
 
         Raises:
-            ConfigurationError: `model` is no chat model, a number is zero, negative or not finite, or
-                numbers stand beside `limiter`, which has its own.
+            ConfigurationError: `model` is no chat model, a number is zero, negative or not finite,
+                numbers stand beside `limiter`, which has its own, or `budget` has no price for `model`.
         """
         numbers = (requests_per_minute, tokens_per_minute, max_concurrency)
         if limiter is not None:
@@ -118,8 +122,11 @@ class RateLimitedAsyncChat(DelegatingChatModel):
             retry=retry if retry is not None else RetryPolicy(),
             headroom=headroom,
             learn_limits=learn_limits,
+            budget=budget,
             **kwargs,
         )
+        if budget is not None:
+            budget.check(model_name(self.model))
         self.model = without_retries(self.model)
         self._limiter = own
         self._estimator = TokenEstimator()
@@ -181,6 +188,7 @@ class RateLimitedAsyncChat(DelegatingChatModel):
                     # What left cannot be taken back, so nothing is tried again; and how much the
                     # provider had made of the rest, nobody knows.
                     lease.settle(max(passage.estimate.tokens, tally.used_tokens(passage.estimate)))
+                    passage.charge(tally.usage_so_far(passage.estimate))
                     raise
                 if not (yield from passage.failed(lease, error)):
                     raise
@@ -192,19 +200,26 @@ class RateLimitedAsyncChat(DelegatingChatModel):
 
     def _passage(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> _Passage:
         estimate = self._estimator.estimate(self.model, messages, kwargs)
-        return _Passage(self._limiter, self.retry, self._estimator, estimate)
+        hold = None if self.budget is None else self.budget.reserve(estimate.model, estimate.usage)
+        return _Passage(self._limiter, self.retry, self._estimator, estimate, hold)
 
 
 class _Passage:
     """One call's way through the limiter, from its first attempt to its last."""
 
     def __init__(
-        self, limiter: RateLimiter, retry: RetryPolicy, estimator: TokenEstimator, estimate: Estimate
+        self,
+        limiter: RateLimiter,
+        retry: RetryPolicy,
+        estimator: TokenEstimator,
+        estimate: Estimate,
+        hold: Hold | None,
     ) -> None:
         self.limiter = limiter
         self.retry = retry
         self.estimator = estimator
         self.estimate = estimate
+        self.hold = hold
         self.attempt = 0
         self.wait_s = 0.0
         self.started_s = time.monotonic()
@@ -212,6 +227,32 @@ class _Passage:
 
     def enter(self) -> Steps[Lease]:
         """Wait for a permit; gives up, past the deadline, with what went wrong last."""
+        try:
+            return (yield from self._wait())
+        except BaseException:
+            self.release()
+            raise
+
+    def failed(self, lease: Lease, error: BaseException) -> Steps[bool]:
+        """Book a failed attempt; tells, after any wait it takes, whether to try again."""
+        is_worth_it = False
+        try:
+            is_worth_it = yield from self._judge(lease, error)
+        finally:
+            if not is_worth_it:
+                self.release()
+        return is_worth_it
+
+    def release(self) -> None:
+        """Give the budget back what is held for this call, unless it was charged."""
+        if self.hold is not None:
+            self.hold.release()
+
+    def charge(self, usage: Usage) -> float | None:
+        """Charge the budget, if there is one; tells what the call cost, if a price says."""
+        return None if self.hold is None else self.hold.settle(usage)
+
+    def _wait(self) -> Steps[Lease]:
         self.attempt += 1
         asked_s = time.monotonic()
         lease: Lease | None = None
@@ -243,11 +284,11 @@ class _Passage:
                 raise
         return lease
 
-    def failed(self, lease: Lease, error: BaseException) -> Steps[bool]:
-        """Book a failed attempt; tells, after any wait it takes, whether to try again."""
+    def _judge(self, lease: Lease, error: BaseException) -> Steps[bool]:
         if not isinstance(error, Exception):
             # Cancelled: the request may have gone out, so what it took stays taken.
             lease.settle()
+            self.charge(Usage(self.estimate.prompt_tokens))
             return False
         is_retryable = self.retry.is_retryable(error)
         asked_s = retry_after_s(error)
@@ -280,14 +321,16 @@ class _Passage:
         """Book an answer, learn from it, and say what to note on it."""
         used_tokens = tally.used_tokens(self.estimate)
         lease.settle(used_tokens)
+        cost_usd = self.charge(tally.usage(self.estimate))
         if tally.is_reported:
             self.estimator.observe(self.estimate, tally.input_tokens, tally.output_tokens)
-        return {
+        note = {
             "wait_s": round(self.wait_s, 6),
             "attempts": self.attempt,
             "reserved_tokens": self.estimate.tokens,
             "used_tokens": used_tokens,
         }
+        return note if cost_usd is None else {**note, "cost_usd": cost_usd}
 
     def _left_s(self, now_s: float) -> float | None:
         if self.retry.deadline_s is None:
