@@ -18,6 +18,7 @@ from langchain_prodkit._lazy import lazy_names
 
 if TYPE_CHECKING:
     from langchain_prodkit.limits.bucket import Cost
+    from langchain_prodkit.limits.budget import Budget, BudgetStatistics, Price
     from langchain_prodkit.limits.chat import RateLimitedAsyncChat
     from langchain_prodkit.limits.limiter import LocalLimiter
     from langchain_prodkit.limits.protocol import (
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BucketReading",
+    "Budget",
+    "BudgetStatistics",
     "Cost",
     "Lease",
     "LimiterStatistics",
     "LocalLimiter",
+    "Price",
     "RateLimitedAsyncChat",
     "RateLimiter",
     "Reading",
@@ -48,10 +52,13 @@ __getattr__, __dir__ = lazy_names(
     globals(),
     {
         "BucketReading": "protocol",
+        "Budget": "budget",
+        "BudgetStatistics": "budget",
         "Cost": "bucket",
         "Lease": "protocol",
         "LimiterStatistics": "protocol",
         "LocalLimiter": "limiter",
+        "Price": "budget",
         "RateLimitedAsyncChat": "chat",
         "RateLimiter": "protocol",
         "Reading": "protocol",
