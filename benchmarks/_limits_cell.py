@@ -130,7 +130,7 @@ def _provider_settings(scenario: Scenario, draw: Draw) -> dict[str, Any]:
         "refund": scenario.refund,
         "charge_refusals": scenario.charge_refusals,
         "limit_headers": scenario.limit_headers,
-        "retry_after_ms": not scenario.whole_seconds,
+        "header_style": scenario.header_style,
         "latency": ("uniform", LATENCY_S * (1 - JITTER), LATENCY_S * (1 + JITTER), draw.seed),
         "faults": Faults(rate=scenario.fault_rate, seed=draw.seed),
         "answer_tokens": scenario.answer_tokens,

@@ -10,6 +10,8 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from langchain_prodkit.testing.buckets import HeaderStyle
+
 __all__ = ["JITTER", "LATENCY_S", "SCENARIOS", "Call", "Draw", "Goal", "Scenario", "chosen"]
 
 LATENCY_S: Final = 0.1
@@ -74,7 +76,7 @@ class Scenario:
     refund: bool = False
     charge_refusals: bool = False
     limit_headers: bool = True
-    whole_seconds: bool = False
+    header_style: HeaderStyle = "openai"
     is_told: bool = True
     """Whether the clients know the limits."""
     processes: int = 1
@@ -215,9 +217,27 @@ SCENARIOS: Final = (
     ),
     # Not part of a full run; for `--scenarios X`.
     replace(
-        _S2, name="X-minute", title="600 RPM, a minute's bucket, 0.3 full", burst_s=(60, 60), fill=(0.3, 0.3)
+        _S2,
+        name="X-minute",
+        calls=300,
+        title="600 RPM, a minute's bucket, 0.3 full",
+        burst_s=(60, 60),
+        fill=(0.3, 0.3),
     ),
-    replace(_S2, name="X-seconds", title="600 RPM, retry-after in whole seconds only", whole_seconds=True),
+    replace(
+        _S2,
+        name="X-seconds",
+        title="600 RPM, azure's headers: no resets, retry-after in whole seconds",
+        header_style="azure",
+    ),
+    replace(
+        _S2B,
+        name="X-anthropic",
+        title="unknown to the client: 600 RPM, a minute's bucket, empty, anthropic's headers",
+        header_style="anthropic",
+        is_told=False,
+        goal=_UNKNOWN,
+    ),
     Scenario(
         "X-both",
         "600 RPM and 240k TPM, both bind",

@@ -76,7 +76,8 @@ def line(row: Row, measured: list[tuple[Draw, Outcome]]) -> dict[str, Any]:
     if has_end:
         made |= _middle_and_worst("failed", [outcome.failed for outcome in outcomes])
     made |= _middle_and_worst("429s", [outcome.refused for outcome in outcomes])
-    made["cpu_ms"] = statistics.median(outcome.cpu_ms for outcome in outcomes)
+    if has_end:
+        made["cpu_ms"] = statistics.median(outcome.cpu_ms for outcome in outcomes)
     made["rss_mib"] = statistics.median(outcome.rss_mib for outcome in outcomes)
     if contender.key == "ours" and scenario.goal is not None:
         made["goal"] = "met" if _is_met(scenario.goal, made) else "missed"

@@ -213,7 +213,7 @@ class Exchange:
         else:
             wait = admission.retry_after_s
             if run.settings.limit_headers:
-                headers += retry_headers(wait, milliseconds=run.settings.retry_after_ms)
+                headers += retry_headers(wait, run.settings.header_style)
             used = max(0, limit - int(bucket.level(time.monotonic()))) if bucket else 0
             message = (
                 f"Rate limit reached for {model} in organization org-prodkit on {unit}: Limit {limit}, "
@@ -312,7 +312,7 @@ class Exchange:
     def _limit_headers(self) -> Headers:
         if not self._run.settings.limit_headers:
             return []
-        return self._run.limits.headers(time.monotonic())
+        return self._run.limits.headers(time.monotonic(), self._run.settings.header_style)
 
     async def _hang_up(self) -> None:
         """Close the connection after what was sent, be it nothing or half an answer."""

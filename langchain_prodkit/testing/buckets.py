@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal
+
+HeaderStyle = Literal["openai", "azure", "anthropic"]
+"""Whose headers say what the limits are."""
 
 
 class Bucket:
@@ -99,26 +103,38 @@ class Limits:
         if self.tokens and tokens > 0:
             self.tokens.take(-tokens, now_s)
 
-    def headers(self, now_s: float) -> list[tuple[bytes, bytes]]:
-        """Say limit, remaining and reset of each bucket, as `x-ratelimit-*`."""
+    def headers(self, now_s: float, style: HeaderStyle = "openai") -> list[tuple[bytes, bytes]]:
+        """Say limit, remaining and reset of each bucket, as the provider of `style` does."""
         rows = []
-        for name, bucket in ((b"requests", self.requests), (b"tokens", self.tokens)):
-            if bucket is not None:
-                remaining = max(0, int(bucket.level(now_s)))
-                rows += [
-                    (b"x-ratelimit-limit-" + name, b"%d" % bucket.per_minute),
-                    (b"x-ratelimit-remaining-" + name, b"%d" % remaining),
-                    (b"x-ratelimit-reset-" + name, duration(bucket.reset_s(now_s)).encode("ascii")),
-                ]
+        for name, bucket in (("requests", self.requests), ("tokens", self.tokens)):
+            if bucket is None:
+                continue
+            said = {
+                "limit": f"{int(bucket.per_minute)}",
+                "remaining": f"{max(0, int(bucket.level(now_s)))}",
+                "reset": duration(bucket.reset_s(now_s)),
+            }
+            if style == "anthropic":
+                full_at = datetime.now(UTC) + timedelta(seconds=bucket.reset_s(now_s))
+                said["reset"] = full_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+            elif style == "azure":
+                del said["reset"]
+            for what, value in said.items():
+                header = (
+                    f"anthropic-ratelimit-{name}-{what}"
+                    if style == "anthropic"
+                    else f"x-ratelimit-{what}-{name}"
+                )
+                rows.append((header.encode("ascii"), value.encode("ascii")))
         return rows
 
 
-def retry_headers(wait_s: float, *, milliseconds: bool = True) -> list[tuple[bytes, bytes]]:
-    """Say when to come back, in whole seconds and, if wanted, in milliseconds, rounded up."""
-    wait_ms = max(1, math.ceil(wait_s * 1000))
-    rows = [(b"retry-after", b"%d" % math.ceil(wait_ms / 1000))]
-    if milliseconds:
-        rows.append((b"retry-after-ms", b"%d" % wait_ms))
+def retry_headers(wait_s: float, style: HeaderStyle = "openai") -> list[tuple[bytes, bytes]]:
+    """Say when to come back, rounded up: in whole seconds, by openai in milliseconds too."""
+    milliseconds = max(1, math.ceil(wait_s * 1000))
+    rows = [(b"retry-after", b"%d" % math.ceil(milliseconds / 1000))]
+    if style == "openai":
+        rows.append((b"retry-after-ms", b"%d" % milliseconds))
     return rows
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from langchain_prodkit.testing.answers import Answers
-from langchain_prodkit.testing.buckets import Bucket, Limits
+from langchain_prodkit.testing.buckets import Bucket, HeaderStyle, Limits
 from langchain_prodkit.testing.faults import FaultKind, Faults, FaultSequence, is_spoil
 from langchain_prodkit.testing.journal import Journal
 from langchain_prodkit.testing.latency import Latency
@@ -30,7 +30,7 @@ class Settings:
     refund: bool = False
     charge_refusals: bool = False
     limit_headers: bool = True
-    retry_after_ms: bool = True
+    header_style: HeaderStyle = "openai"
     latency_s: float | Latency | Callable[[], float] = 0.0
     chunk_interval_s: float = 0.0
     chunk_chars: int = 4

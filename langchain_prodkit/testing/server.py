@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, get_args
 
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import ConfigurationError, ProviderServerError
 from langchain_prodkit.testing.app import App
+from langchain_prodkit.testing.buckets import HeaderStyle
 from langchain_prodkit.testing.faults import Faults
 from langchain_prodkit.testing.journal import texts
 from langchain_prodkit.testing.run import Run, Settings
@@ -46,7 +47,7 @@ class ProviderServer:
         refund: bool = False,
         charge_refusals: bool = False,
         limit_headers: bool = True,
-        retry_after_ms: bool = True,
+        header_style: HeaderStyle = "openai",
         latency_s: float | Latency | Callable[[], float] = 0.0,
         chunk_interval_s: float = 0.0,
         chunk_chars: int = 4,
@@ -69,8 +70,11 @@ class ProviderServer:
             initial_fill: How full the buckets are at the start, 0.0 to 1.0.
             refund: Give tokens back that were charged and not used, when the answer is complete.
             charge_refusals: Take a request off the limit for a refused one, too.
-            limit_headers: Send `x-ratelimit-*` with every answer and `retry-after` with refusals.
-            retry_after_ms: Say `retry-after` in milliseconds too; False for whole seconds only.
+            limit_headers: Send the limits with every answer and `retry-after` with refusals.
+            header_style: Whose headers: "openai" says limit, remaining and reset as `x-ratelimit-*`
+                and `retry-after-ms`; "azure" the same without resets; "anthropic" names them
+                `anthropic-ratelimit-*` and resets by a time. The latter two say `retry-after` in
+                whole seconds only.
             latency_s: Seconds before the first byte: a number, a `Latency`, or a function.
             chunk_interval_s: Seconds between two events of a stream.
             chunk_chars: Characters in one event of a stream.
@@ -93,6 +97,8 @@ class ProviderServer:
         }.items():
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ConfigurationError(f"{name} is a positive number")
+        if header_style not in get_args(HeaderStyle):
+            raise ConfigurationError(f"header_style is one of {', '.join(get_args(HeaderStyle))}")
         if not 0.0 <= initial_fill <= 1.0:
             raise ConfigurationError("initial_fill is a share from 0.0 (empty) to 1.0 (full)")
         if chunk_interval_s < 0 or (isinstance(latency_s, int | float) and latency_s < 0):
@@ -105,7 +111,7 @@ class ProviderServer:
             refund=refund,
             charge_refusals=charge_refusals,
             limit_headers=limit_headers,
-            retry_after_ms=retry_after_ms,
+            header_style=header_style,
             latency_s=latency_s,
             chunk_interval_s=chunk_interval_s,
             chunk_chars=chunk_chars,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -103,6 +104,18 @@ def test_headers_name_limit_remaining_and_reset_of_both() -> None:
         "x-ratelimit-remaining-tokens": "28500",
         "x-ratelimit-reset-tokens": "3s",
     }
+
+
+def test_headers_can_be_those_of_other_providers() -> None:
+    """Azure says no resets, anthropic has names and times of its own, and neither says milliseconds."""
+    limits = Limits(Bucket(500), None)
+    azure = dict(limits.headers(0.0, "azure"))
+    assert azure == {b"x-ratelimit-limit-requests": b"500", b"x-ratelimit-remaining-requests": b"500"}
+    anthropic = dict(limits.headers(0.0, "anthropic"))
+    assert anthropic[b"anthropic-ratelimit-requests-remaining"] == b"500"
+    datetime.fromisoformat(anthropic[b"anthropic-ratelimit-requests-reset"].decode())
+    for style in ("azure", "anthropic"):
+        assert retry_headers(0.2, style) == [(b"retry-after", b"1")]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
