@@ -115,7 +115,7 @@ def test_headers_can_be_those_of_other_providers() -> None:
     assert anthropic[b"anthropic-ratelimit-requests-remaining"] == b"500"
     datetime.fromisoformat(anthropic[b"anthropic-ratelimit-requests-reset"].decode())
     for style in ("azure", "anthropic"):
-        assert retry_headers(0.2, style) == [(b"retry-after", b"1")]  # type: ignore[arg-type]
+        assert retry_headers(0.2, style) == [(b"retry-after", b"1")]
 
 
 @pytest.mark.parametrize(
