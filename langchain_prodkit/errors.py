@@ -261,6 +261,20 @@ class StructuredOutputError(ProdkitError, OutputParserException):
         """Dotted paths of the fields that failed last, without their values."""
         self.usage = usage
         """`UsageMetadata` summed over all attempts, or None."""
+        self.failed_attempts: tuple[Any, ...] = ()
+        """One `parse.FailedAttempt` an answer, as codes and counts."""
+        self.last_completion: Any = None
+        """The last answer as the model gave it, where `include_raw=True` asked for it; else None."""
+
+    @property
+    def n_attempts(self) -> int:
+        """`attempts`, by the name that instructor's users know."""
+        return self.attempts
+
+    @property
+    def total_usage(self) -> Any:
+        """`usage`, by the name that instructor's users know."""
+        return self.usage
 
 
 class EvaluationError(ProdkitError):

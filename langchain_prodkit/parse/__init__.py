@@ -16,13 +16,34 @@ from langchain_prodkit.errors import StructuredOutputError
 
 if TYPE_CHECKING:
     from langchain_prodkit.parse.parser import InstructorParser as InstructorParser
-    from langchain_prodkit.parse.parser import ParsedResult as ParsedResult
     from langchain_prodkit.parse.repair import parse_aligned as parse_aligned
+    from langchain_prodkit.parse.result import FailedAttempt as FailedAttempt
+    from langchain_prodkit.parse.result import Failure as Failure
+    from langchain_prodkit.parse.result import ParsedResult as ParsedResult
+    from langchain_prodkit.parse.result import ReaskBuilder as ReaskBuilder
+    from langchain_prodkit.parse.validator import llm_validator as llm_validator
 
-__all__ = ["InstructorParser", "ParsedResult", "StructuredOutputError", "parse_aligned"]
+__all__ = [
+    "FailedAttempt",
+    "Failure",
+    "InstructorParser",
+    "ParsedResult",
+    "ReaskBuilder",
+    "StructuredOutputError",
+    "llm_validator",
+    "parse_aligned",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     globals(),
-    {"InstructorParser": "parser", "ParsedResult": "parser", "parse_aligned": "repair"},
+    {
+        "FailedAttempt": "result",
+        "Failure": "result",
+        "InstructorParser": "parser",
+        "ParsedResult": "result",
+        "ReaskBuilder": "result",
+        "llm_validator": "validator",
+        "parse_aligned": "repair",
+    },
 )

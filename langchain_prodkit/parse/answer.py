@@ -1,30 +1,37 @@
-"""What a model's message says: its text or tool call, a refusal, a cut, and the tokens it cost."""
+"""What a model's message says: its text or tool call, a refusal, a cut, and whether that fits."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Literal, final
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, final, get_args, get_origin
 
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.utils import message_chunk_to_message
 
-from langchain_prodkit._extras import require
 from langchain_prodkit.errors import InputTypeError
+from langchain_prodkit.parse.cut import closed_part
 from langchain_prodkit.parse.repair import Reading, Repair, read
-from langchain_prodkit.parse.shape import Unfit
+from langchain_prodkit.parse.shape import Unfit, shape_of
 
 if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
     from langchain_core.messages.ai import UsageMetadata
 
     from langchain_prodkit.parse.shape import Rules, Shape
 
-__all__ = ["Judge", "OnTruncated", "completion", "cut_error", "has_tool_call", "replay", "to_message"]
+__all__ = ["Judge", "OnTruncated", "cut_error", "has_tool_call", "item_types", "to_message"]
 
-OnTruncated = Literal["raise", "reask"]
+OnTruncated = Literal["raise", "reask", "partial"]
 
-_CUT: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length"})
-_REFUSED: Final = frozenset({"refusal", "content_filter", "SAFETY", "guardrail_intervened"})
+_CUT: Final = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
+_REFUSED: Final = frozenset(
+    {
+        "refusal", "content_filter", "content_filtered", "safety", "guardrail_intervened", "blocklist",
+        "prohibited_content", "spii", "recitation",
+    }
+)  # fmt: skip
+_CUT_ADVICE: Final = "The answer was cut off at the length limit; answer more briefly."
 
 
 def to_message(answer: Any) -> AIMessage:
@@ -36,7 +43,7 @@ def to_message(answer: Any) -> AIMessage:
     if isinstance(answer, AIMessageChunk):
         whole = message_chunk_to_message(answer)
         if isinstance(whole, AIMessage):
-            return whole
+            return _as_written(whole, answer)
     if isinstance(answer, AIMessage):
         return answer
     if isinstance(answer, str):
@@ -44,43 +51,153 @@ def to_message(answer: Any) -> AIMessage:
     raise InputTypeError(f"the model gave a {type(answer).__qualname__}, not a message or a text")
 
 
+def _as_written(whole: AIMessage, chunk: AIMessageChunk) -> AIMessage:
+    """Take back the arguments that langchain-core closed where a stream had left them open."""
+    broken = {}
+    for call in chunk.tool_call_chunks:
+        try:
+            json.loads(call["args"] or "{}", strict=False)
+        except (ValueError, RecursionError):
+            broken[call["id"]] = call
+    if not broken:
+        return whole
+    invalid = [
+        {
+            "type": "invalid_tool_call",
+            "id": call["id"],
+            "name": call["name"],
+            "args": call["args"],
+            "error": None,
+        }
+        for call in broken.values()
+    ]
+    kept = [call for call in whole.invalid_tool_calls if call["id"] not in broken]
+    return whole.model_copy(
+        update={
+            "tool_calls": [call for call in whole.tool_calls if call["id"] not in broken],
+            "invalid_tool_calls": [*kept, *invalid],
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """A tool call: whom the model called, and the arguments as JSON text."""
+
+    name: str
+    arguments: str
+
+
 @final
 class Judge:
     """Decides on answers by one parser's settings; the same for every thread."""
 
-    __slots__ = ("_on_truncated", "_repair", "_rules", "_shape")
+    __slots__ = ("_item_types", "_names", "_on_truncated", "_repair", "_rules", "_shape", "blocks")
 
-    def __init__(self, shape: Shape, rules: Rules, repair: Repair, on_truncated: OnTruncated) -> None:
-        """Hold the settings."""
+    def __init__(
+        self,
+        shape: Shape,
+        rules: Rules,
+        repair: Repair,
+        on_truncated: OnTruncated,
+        *,
+        tool_name: str | None = None,
+    ) -> None:
+        """Hold the settings; `tool_name` is what the answer's tool is called, when there is one."""
         self._shape = shape
         self._rules = rules
-        self._repair = repair
+        self._repair: Repair = repair
         self._on_truncated = on_truncated
+        self.blocks = False
+        """Whether a validator turned out to wait for something, and must not run on an event loop."""
+        items = item_types(shape.type)
+        self._item_types = {_plain(kind.__name__): kind for kind in items} if shape.key == "tasks" else {}
+        told = [] if shape.key == "tasks" else [*items, shape.type]
+        names = {tool_name, *(getattr(kind, "__name__", None) for kind in told)}
+        self._names = frozenset(_plain(name) for name in names if name)
 
-    def verdict(self, message: AIMessage) -> Reading | Unfit:
-        """Read the value out of an answer, or say why there is none."""
+    def verdict(self, message: AIMessage, *, is_ready: bool = False) -> Reading | Unfit:
+        """Read the value out of an answer, or say why there is none.
+
+        An answer `is_ready` when somebody else asked for it: its tool may have any name where the
+        response model does not suggest one.
+        """
         if _is_refusal(message):
             return Unfit("The answer was a refusal.", reason="refused")
-        if _is_cut(message):
-            return Unfit(
-                "The answer was cut off at the length limit; answer more briefly.", reason="truncated"
-            )
-        texts = _texts(message)
-        if not texts:
-            return Unfit("There was no answer.", reason="no_output")
-        failure: Unfit | None = None
-        # With several calls the last that fits wins, as with several blocks in a text.
-        for text in reversed(texts):
-            try:
-                return read(text, self._shape, self._rules, self._repair)
-            except Unfit as unfit:
-                failure = failure or unfit
-        assert failure is not None  # noqa: S101 - there was a text
-        return failure
+        try:
+            if _is_cut(message):
+                return self._cut(message)
+            return self._whole(message, is_ready=is_ready)
+        except Unfit as unfit:
+            return unfit
+        except RecursionError:
+            return Unfit("The JSON is nested too deeply.")
 
     def is_final(self, unfit: Unfit) -> bool:
         """Tell whether asking again is no use."""
-        return unfit.reason == "refused" or (unfit.reason == "truncated" and self._on_truncated == "raise")
+        return unfit.reason == "refused" or (unfit.reason == "truncated" and self._on_truncated != "reask")
+
+    def _whole(self, message: AIMessage, *, is_ready: bool) -> Reading:
+        calls = _spoken(message)
+        text = str(message.text)
+        items = [call for call in calls if _plain(call.name) in self._item_types]
+        own = [call for call in calls if self._is_own(call, is_ready=is_ready)]
+        if own:
+            if len({call.arguments for call in own}) > 1:
+                raise Unfit("Several different answers were given; call the tool once, with one answer.")
+            return self._read(own[0].arguments)
+        if items:
+            return self._items(items)
+        if text.strip():
+            return self._read(text)
+        if calls:
+            raise Unfit("Another tool was called, which is no answer.", reason="no_output")
+        raise Unfit("There was no answer.", reason="no_output")
+
+    def _is_own(self, call: _Spoken, *, is_ready: bool) -> bool:
+        name = _plain(call.name)
+        if name in self._names:
+            return True
+        return is_ready and self._shape.key is not None and name not in self._item_types
+
+    def _items(self, calls: list[_Spoken]) -> Reading:
+        """Read a list that was written as one tool call an item."""
+        values: list[Any] = []
+        repairs: dict[str, None] = {}
+        lines: list[str] = []
+        fields: list[str] = []
+        for number, call in enumerate(calls):
+            try:
+                shape = shape_of(self._item_types[_plain(call.name)])
+                reading = read(call.arguments, shape, self._rules, self._repair)
+            except Unfit as unfit:
+                lines += [f"call {number + 1}, {line}" for line in unfit.advice.split("\n")]
+                fields += [f"{number}.{field}" for field in unfit.fields or ("*",)]
+                continue
+            values.append(reading.value)
+            repairs.update(dict.fromkeys(reading.repairs))
+        if lines:
+            raise Unfit("\n".join(lines), fields=tuple(fields))
+        return Reading(values, tuple(repairs))
+
+    def _cut(self, message: AIMessage) -> Reading:
+        """Read what of a cut answer is whole, where that is wanted and enough."""
+        truncated = Unfit(_CUT_ADVICE, reason="truncated")
+        if self._on_truncated != "partial":
+            raise truncated
+        calls = _spoken(message)
+        text = calls[-1].arguments if calls else str(message.text)
+        whole = closed_part(text) if len(calls) <= 1 else None
+        if whole is None:
+            raise truncated
+        try:
+            reading = self._read(whole)
+        except Unfit:
+            raise truncated from None
+        return Reading(reading.value, (*reading.repairs, "partial"))
+
+    def _read(self, text: str) -> Reading:
+        return read(text, self._shape, self._rules, self._repair)
 
 
 def has_tool_call(message: AIMessage) -> bool:
@@ -88,20 +205,38 @@ def has_tool_call(message: AIMessage) -> bool:
     return bool(message.tool_calls or message.invalid_tool_calls)
 
 
-def _texts(message: AIMessage) -> list[str]:
-    calls = [json.dumps(call["args"], ensure_ascii=False) for call in message.tool_calls]
-    calls += [call["args"] for call in message.invalid_tool_calls if call.get("args")]  # type: ignore[misc]
-    text = str(message.text)
-    return calls or ([text] if text.strip() else [])
+def item_types(kind: Any) -> tuple[type, ...]:
+    """List the classes that a list, a union, or a list of a union is made of; empty for anything else."""
+    origin = get_origin(kind)
+    if origin is None:
+        return ()
+    members = get_args(kind)
+    if len(members) == 1:
+        return item_types(members[0]) or tuple(member for member in members if isinstance(member, type))
+    return tuple(member for member in members if isinstance(member, type) and member is not type(None))
 
 
-def _reasons(message: AIMessage) -> set[Any]:
+def _spoken(message: AIMessage) -> list[_Spoken]:
+    calls = [
+        _Spoken(call["name"], json.dumps(call["args"], ensure_ascii=False)) for call in message.tool_calls
+    ]
+    return calls + [
+        _Spoken(call.get("name") or "", call.get("args") or "") for call in message.invalid_tool_calls
+    ]
+
+
+def _plain(name: str) -> str:
+    """Write a tool's name without what models change about it: case, separators, a namespace."""
+    return re.sub(r"[\W_]", "", name.rpartition(".")[2]).casefold()
+
+
+def _reasons(message: AIMessage) -> set[str]:
     told = message.response_metadata
     details = told.get("incomplete_details")
-    reasons = {told.get(key) for key in ("finish_reason", "stop_reason", "done_reason", "stopReason")}
-    if isinstance(details, dict) and details.get("reason") == "max_output_tokens":
-        reasons.add("length")
-    return reasons
+    reasons = [told.get(key) for key in ("finish_reason", "stop_reason", "done_reason", "stopReason")]
+    if isinstance(details, dict):
+        reasons.append(details.get("reason"))
+    return {reason.casefold() for reason in reasons if isinstance(reason, str)}
 
 
 def _is_cut(message: AIMessage) -> bool:
@@ -122,7 +257,8 @@ def cut_error(error: Exception) -> AIMessage | None:
     reason = reasons.get(type(error).__name__)
     if reason is None:
         return None
-    usage = getattr(getattr(error, "completion", None), "usage", None)
+    completion = getattr(error, "completion", None)
+    usage = getattr(completion, "usage", None)
     told: UsageMetadata | None = None
     if usage is not None:
         told = {
@@ -130,63 +266,8 @@ def cut_error(error: Exception) -> AIMessage | None:
             "output_tokens": usage.completion_tokens,
             "total_tokens": usage.total_tokens,
         }
-    return AIMessage("", response_metadata={"finish_reason": reason}, usage_metadata=told)
-
-
-def replay(message: AIMessage, advice: str, how: str) -> list[BaseMessage]:
-    """Write the turns that show the model its answer, as it gave it, and what is wrong with it."""
-    text = f"Your answer was not accepted:\n{advice}\n{how}"
-    calls = [*message.tool_calls, *message.invalid_tool_calls]
-    if calls and all(call.get("id") for call in calls):
-        # Providers want one result for every call, before anything else is said.
-        results = [ToolMessage(text, tool_call_id=str(call["id"]), status="error") for call in calls]
-        return [message, *results]
-    if not message.content and not calls:
-        return [HumanMessage(text)]
-    return [message, HumanMessage(text)]
-
-
-def completion(message: AIMessage, usage: Any) -> Any:
-    """Show a message to instructor in the one form that it reads, OpenAI's."""
-    chat = require("openai.types.chat.chat_completion", extra="parse")
-    messages = require("openai.types.chat.chat_completion_message", extra="parse")
-    calls = require("openai.types.chat.chat_completion_message_function_tool_call", extra="parse")
-    told = message.response_metadata
-    shown = [
-        calls.ChatCompletionMessageFunctionToolCall.model_construct(
-            id=call.get("id") or "",
-            type="function",
-            function=calls.Function.model_construct(name=call.get("name") or "", arguments=arguments),
-        )
-        for call, arguments in [
-            *((call, json.dumps(call["args"])) for call in message.tool_calls),
-            *((call, call.get("args") or "") for call in message.invalid_tool_calls),
-        ]
-    ]
-    return chat.ChatCompletion.model_construct(
-        id=message.id or "",
-        object="chat.completion",
-        created=0,
-        model=str(told.get("model_name") or told.get("model") or ""),
-        choices=[
-            chat.Choice.model_construct(
-                index=0,
-                finish_reason="tool_calls" if shown else "stop",
-                message=messages.ChatCompletionMessage.model_construct(
-                    role="assistant", content=str(message.text), tool_calls=shown or None, refusal=None
-                ),
-            )
-        ],
-        usage=_usage(usage),
-    )
-
-
-def _usage(usage: Any) -> Any:
-    if not usage:
-        return None
-    kind = require("openai.types.completion_usage", extra="parse").CompletionUsage
-    return kind.model_construct(
-        prompt_tokens=usage["input_tokens"],
-        completion_tokens=usage["output_tokens"],
-        total_tokens=usage["total_tokens"],
-    )
+    try:
+        text = completion.choices[0].message.content or ""  # type: ignore[union-attr]
+    except (AttributeError, IndexError, TypeError):
+        text = ""
+    return AIMessage(str(text), response_metadata={"finish_reason": reason}, usage_metadata=told)

@@ -3,74 +3,35 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Generic,
-    Literal,
-    Self,
-    TypedDict,
-    TypeVar,
-    Unpack,
-    cast,
-    get_args,
-    overload,
-)
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
 
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, convert_to_messages
-from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
-from langchain_core.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.prompt_values import ChatPromptValueConcrete, StringPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import Field, PrivateAttr
 from typing_extensions import override
 
 from langchain_prodkit._runnable import ProdkitRunnable, Steps
-from langchain_prodkit._runs import current_run, prompt_of, watch_runs
-from langchain_prodkit.errors import ConfigurationError, InputTypeError
-from langchain_prodkit.parse.answer import Judge, OnTruncated, to_message
-from langchain_prodkit.parse.reask import Reask, Tally
+from langchain_prodkit._runs import watch_runs
+from langchain_prodkit.parse.answer import Judge, OnTruncated
+from langchain_prodkit.parse.reask import Policy, Reask
 from langchain_prodkit.parse.repair import Repair
-from langchain_prodkit.parse.request import Mode, Requests
+from langchain_prodkit.parse.request import Mode, Requests, format_instructions, tool_name
+from langchain_prodkit.parse.result import ParsedResult, ReaskBuilder
+from langchain_prodkit.parse.settings import Settings, check, whole_model
 from langchain_prodkit.parse.shape import Rules, Unfit, shape_of
+from langchain_prodkit.parse.source import joined, read_source
+from langchain_prodkit.parse.tally import Tally
 
 if TYPE_CHECKING:
+    from tenacity import BaseRetrying
+
     from langchain_prodkit.parse.shape import Shape
 
-__all__ = ["InstructorParser", "ParsedResult"]
+__all__ = ["InstructorParser"]
 
 T = TypeVar("T")
-
-
-class ParsedResult(TypedDict):
-    """What `include_raw=True` gives."""
-
-    parsed: Any
-    """The validated object."""
-    raw: AIMessage
-    """The answer it was read from."""
-    attempts: int
-    """Answers it took, a ready one included."""
-    usage: UsageMetadata | None
-    """Tokens of all these answers; None when the model does not say."""
-    repairs: list[str]
-    """What had to be mended in the last answer; empty for valid JSON."""
-
-
-class _Settings(TypedDict, total=False):
-    """The keyword arguments of `InstructorParser`, for type checkers."""
-
-    llm: Runnable[Any, Any] | None
-    max_retries: int
-    mode: Mode
-    strict: bool
-    repair: Repair
-    token_budget: int | None
-    on_truncated: OnTruncated
-    hooks: Any
-    validation_context: Mapping[str, Any] | None
-    name: str | None
 
 
 class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
@@ -98,10 +59,11 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
 
     response_model: Any
     llm: Runnable[Any, Any] | None = None
-    max_retries: int = 2
+    max_retries: Any = 2
     mode: Mode = "auto"
     strict: bool = False
     repair: Repair = "aligned"
+    reask: Any = "last"
     token_budget: int | None = None
     on_truncated: OnTruncated = "raise"
     include_raw: bool = False
@@ -111,6 +73,7 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
     _shape: Shape = PrivateAttr()
     _judge: Judge = PrivateAttr()
     _requests: Requests | None = PrivateAttr(default=None)
+    _policy: Policy = PrivateAttr()
 
     @overload
     def __init__(
@@ -118,11 +81,11 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
         response_model: Any,
         *,
         include_raw: Literal[True],
-        **settings: Unpack[_Settings],
+        **settings: Unpack[Settings],
     ) -> None: ...
     @overload
     def __init__(
-        self, response_model: type[T], *, include_raw: bool = False, **settings: Unpack[_Settings]
+        self, response_model: type[T], *, include_raw: bool = False, **settings: Unpack[Settings]
     ) -> None: ...
     @overload
     def __init__(
@@ -130,17 +93,18 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
         response_model: Any,
         *,
         include_raw: bool = False,
-        **settings: Unpack[_Settings],
+        **settings: Unpack[Settings],
     ) -> None: ...
     def __init__(
         self,
         response_model: Any,
         *,
         llm: Runnable[Any, Any] | None = None,
-        max_retries: int = 2,
+        max_retries: int | BaseRetrying = 2,
         mode: Mode = "auto",
         strict: bool = False,
         repair: Repair = "aligned",
+        reask: Literal["last", "full"] | ReaskBuilder = "last",
         token_budget: int | None = None,
         on_truncated: OnTruncated = "raise",
         include_raw: bool = False,
@@ -151,22 +115,29 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
         """Prepare the response model once; no call is made.
 
         Args:
-            response_model: A pydantic model, a TypedDict, `list[M]` or `Iterable[M]` (both give a
-                list), `Maybe(M)` of instructor, a union, an enum, a `Literal`, or a simple type.
+            response_model: A pydantic model, a TypedDict, a dataclass, `list[M]` or `Iterable[M]` (both
+                give a list), `Maybe(M)` or `Partial[M]` of instructor (the latter ends in a whole `M`), a
+                union, an enum, a `Literal`, or a simple type.
             llm: Answers and mends. Without it an answer that does not fit raises.
             max_retries: Re-asks after the first answer; 2 means at most 3 answers, a ready one
-                included.
-            mode: How the schema travels: as a tool, as `response_format` (`json_schema`; `json` with
-                the schema in the prompt), or in the prompt alone (`text`). `auto` takes tools where the
-                model has them, and changes to text for good once no tool call comes back.
+                included. Or a tenacity `Retrying` or `AsyncRetrying`: its stop, wait and retry hold,
+                either of them in sync and async. Errors of the model are never retried here.
+            mode: How the schema travels: as a tool, as a tool for each item of a list
+                (`parallel_tools`), as `response_format` (`json_schema`; `json` with the schema in the
+                prompt), or in the prompt alone (`text`). `auto` takes tools where the model has them,
+                leaves the choice to a model that must not be forced, and changes to text once no tool
+                call comes back; that is remembered for the model, whatever parser it is in.
             strict: Pydantic's strict mode: no value is converted to another type.
             repair: What may be mended without asking: `off`, JSON `syntax`, or values as well
                 (`aligned`).
+            reask: What a re-ask shows: the prompt and the last bad answer (`last`), the prompt and all
+                of them (`full`), or what a `ReaskBuilder` makes of them.
             token_budget: No re-ask once the answers so far cost this many tokens; None for no limit.
                 A model that reports no usage gets no re-ask.
             on_truncated: Whether an answer that was cut off at the length limit is an error at once
-                (`raise`) or asked for again (`reask`). A refusal is always an error at once.
-            include_raw: Give a `ParsedResult` instead of the object.
+                (`raise`), asked for again (`reask`), or taken as far as it is whole where that fits
+                (`partial`, named in `repairs`; else an error). A refusal is always an error at once.
+            include_raw: Give a `ParsedResult` instead of the object; an error carries the last answer.
             hooks: An `instructor.core.hooks.Hooks`; told about the calls that this parser makes. They
                 see prompts and answers.
             validation_context: What validators find in `info.context`; goes nowhere else.
@@ -183,6 +154,7 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
             "mode": mode,
             "strict": strict,
             "repair": repair,
+            "reask": reask,
             "token_budget": token_budget,
             "on_truncated": on_truncated,
             "include_raw": include_raw,
@@ -190,22 +162,26 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
             "validation_context": validation_context,
             "name": name,
         }
-        _check(settings)
+        check(settings)
         super().__init__(**settings)
         self._prepare()
 
     def _prepare(self) -> None:
-        self._shape = shape_of(self.response_model)
+        self._shape = shape_of(whole_model(self.response_model))
         rules = Rules(strict=self.strict, context=self.validation_context)
-        self._judge = Judge(self._shape, rules, self.repair, self.on_truncated)
         self._requests = None if self.llm is None else Requests(self._shape, self.llm, self.mode)
+        name = None if self._requests is None else tool_name(self._shape)
+        self._judge = Judge(self._shape, rules, self.repair, self.on_truncated, tool_name=name)
+        self._policy = Policy(self.max_retries, self.reask, self.token_budget, self.hooks)
         watch_runs()
 
     def get_format_instructions(self) -> str:
         """Say in words what JSON is expected, for a prompt whose model is not asked by this parser."""
-        requests = self._requests or Requests(self._shape, cast("Any", None), "text")
-        schema = json.dumps(requests.schema, ensure_ascii=False)
-        return f"Answer with one JSON object that fits this JSON schema, and nothing else:\n{schema}"
+        return format_instructions(self._shape)
+
+    def with_llm(self, llm: Runnable[Any, Any]) -> Self:
+        """Give the same parser with another model to ask."""
+        return self.model_copy(update={"llm": llm})
 
     @property
     @override
@@ -221,50 +197,30 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
 
     @override
     def _steps(self, value: Any, config: RunnableConfig, **kwargs: Any) -> Steps[T]:
-        prompt, ready = self._read(value, config)
-        tally = Tally(self._judge, config)
+        prompt, ready = read_source(value, config, has_llm=self.llm is not None)
+        tally = Tally(self._judge, config, keeps_answer=self.include_raw)
         if ready is not None:
-            yield from tally.take(ready)
-        allowed = self.max_retries + 1
-        if self._requests is not None and not tally.is_final and tally.attempts < allowed:
-            yield from Reask(
-                self._requests,
-                tally,
-                prompt=prompt,
-                allowed=allowed,
-                token_budget=self.token_budget,
-                hooks=self.hooks,
-                config=config,
-            ).steps()
+            yield from tally.take(ready, is_ready=True)
+        if self._requests is not None and (ready is None or not tally.is_final):
+            yield from Reask(self._requests, tally, self._policy, prompt=prompt, config=config).steps()
+        return self._result(tally)
+
+    def _result(self, tally: Tally) -> T:
+        """Give what the last answer came to, or raise."""
         verdict = tally.verdict
         if isinstance(verdict, Unfit):
-            attempts = 0 if self._requests is None else tally.attempts
-            raise verdict.error(attempts=attempts, usage=tally.usage)
+            raise tally.error(calls=0 if self._requests is None else None)
         if not self.include_raw:
             return cast("T", verdict.value)
         result: ParsedResult = {
             "parsed": verdict.value,
             "raw": cast("AIMessage", tally.message),
             "attempts": tally.attempts,
+            "failed_attempts": list(tally.failed_attempts),
             "usage": tally.usage,
             "repairs": list(verdict.repairs),
         }
         return cast("T", result)
-
-    def _read(self, value: Any, config: RunnableConfig) -> tuple[list[BaseMessage] | None, AIMessage | None]:
-        """Tell a prompt from an answer; gives both where both are known."""
-        if isinstance(value, AIMessage):
-            prompt = None if self.llm is None else prompt_of(current_run(config), value.id)
-            return prompt, to_message(value)
-        if isinstance(value, Mapping) and set(value) == {"prompt", "completion"}:
-            return _messages(value["prompt"]), to_message(value["completion"])
-        if self.llm is not None:
-            return _messages(value), None
-        if isinstance(value, str):
-            return None, AIMessage(value)
-        raise InputTypeError(
-            f"without llm= this parser reads a model's message or text, not a {type(value).__qualname__}"
-        )
 
     @override
     def transform(
@@ -272,7 +228,7 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
     ) -> Iterator[T]:
         chunks = list(input)
         if chunks:
-            yield from self.stream(_whole(chunks), config, **kwargs)
+            yield from self.stream(joined(chunks), config, **kwargs)
 
     @override
     async def atransform(
@@ -280,7 +236,7 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
     ) -> AsyncIterator[T]:
         chunks = [chunk async for chunk in input]
         if chunks:
-            async for item in self.astream(_whole(chunks), config, **kwargs):
+            async for item in self.astream(joined(chunks), config, **kwargs):
                 yield item
 
     # What is prepared belongs to the arguments: a copy with other arguments prepares its own.
@@ -305,55 +261,3 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
 
 def _arguments(parser: InstructorParser[Any]) -> dict[str, Any]:
     return {name: getattr(parser, name) for name in type(parser).model_fields}
-
-
-def _check(settings: Mapping[str, Any]) -> None:
-    """Refuse arguments that make no sense, by a typed error."""
-    for name, kind in (("mode", Mode), ("repair", Repair), ("on_truncated", OnTruncated)):
-        if settings[name] not in get_args(kind):
-            raise ConfigurationError(f"{name} is one of {', '.join(get_args(kind))}")
-    retries, budget = settings["max_retries"], settings["token_budget"]
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise ConfigurationError("max_retries is a whole number, zero or more")
-    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget <= 0):
-        raise ConfigurationError("token_budget is a whole number of tokens above zero, or None")
-    if settings["llm"] is not None and not isinstance(settings["llm"], Runnable):
-        raise ConfigurationError("llm is a chat model, or a Runnable that gives a model's message")
-    if settings["hooks"] is not None:
-        if settings["llm"] is None:
-            raise ConfigurationError("hooks are told about calls, and without llm= there are none")
-        if not hasattr(settings["hooks"], "emit_completion_error"):
-            raise ConfigurationError("hooks is an instructor.core.hooks.Hooks")
-
-
-def _messages(value: Any) -> list[BaseMessage]:
-    if isinstance(value, PromptValue):
-        return value.to_messages()
-    if isinstance(value, BaseMessage):
-        return [value]
-    if isinstance(value, str):
-        return convert_to_messages([value])
-    if isinstance(value, Sequence) and value:
-        try:
-            return convert_to_messages(value)
-        except (ValueError, NotImplementedError):
-            pass
-    raise InputTypeError(
-        f"a prompt is a PromptValue, a text or a list of messages, not a {type(value).__qualname__}; an "
-        'answer is a message of a model; both together are {"prompt": ..., "completion": ...}'
-    )
-
-
-def _whole(chunks: list[Any]) -> Any:
-    """Put a stream together; a message keeps the id by which its prompt is found."""
-    first, *rest = chunks
-    if rest and all(isinstance(chunk, AIMessageChunk) for chunk in chunks):
-        return add_ai_message_chunks(first, *rest)
-    if rest and all(isinstance(chunk, str) for chunk in chunks):
-        return "".join(chunks)
-    for chunk in rest:
-        try:
-            first = first + chunk
-        except TypeError:
-            first = chunk
-    return first

@@ -1,41 +1,62 @@
 """The loop that asks again: instructor drives it, and every call goes to the user's own model.
 
-Instructor asks for a completion, hands over its hooks, decides whether to try again and counts. What
-is sent, what comes back and whether it fits is decided here, on LangChain's own messages.
+Instructor decides whether to try again and how long to wait, counts, and tells its hooks. What is sent,
+what comes back and whether it fits is decided here, on LangChain's own messages.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, final
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, final
 
-from langchain_core.messages import HumanMessage, SystemMessage
-from langchain_core.messages.ai import add_usage
+from langchain_core.messages import convert_to_messages
 from langchain_core.runnables.config import merge_configs
+from pydantic_core import ValidationError
 
-from langchain_prodkit._events import REASKED, REPAIRED, Emit
+from langchain_prodkit._events import REASKED, Emit
 from langchain_prodkit._extras import require
 from langchain_prodkit._runnable import Call, Steps, adrive, drive
-from langchain_prodkit.parse.answer import completion, cut_error, has_tool_call, replay, to_message
-from langchain_prodkit.parse.request import JUDGE
+from langchain_prodkit.parse.answer import cut_error, has_tool_call
+from langchain_prodkit.parse.completion import as_completion, as_dicts
+from langchain_prodkit.parse.patience import for_async, for_sync
 from langchain_prodkit.parse.shape import Unfit
+from langchain_prodkit.parse.tally import rejection
+from langchain_prodkit.parse.turns import instructed, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from langchain_core.messages import AIMessage, BaseMessage
-    from langchain_core.messages.ai import UsageMetadata
     from langchain_core.runnables import RunnableConfig
 
-    from langchain_prodkit.parse.answer import Judge
-    from langchain_prodkit.parse.repair import Reading
-    from langchain_prodkit.parse.request import Mode, Requests
+    from langchain_prodkit.parse.request import Form, Requests
+    from langchain_prodkit.parse.result import ReaskBuilder
+    from langchain_prodkit.parse.tally import Tally
 
-__all__ = ["Reask", "Tally"]
+__all__ = ["Policy", "Reask"]
 
 _JSON_AGAIN: Final = "Answer again with the whole JSON object, corrected, and nothing else."
-_HOW: Final = {"tools": "Call the tool again with the whole answer, corrected."}
-_ROLES: Final = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
-_ORIGINAL: Final = "langchain_message"
+_TOOL_AGAIN: Final = "Call the tool again with the whole answer, corrected."
+
+_JUDGED: Final[ContextVar[Tally]] = ContextVar("langchain_prodkit_parse_judged")
+"""The answers of the call that is going on; instructor asks for the verdict through the class that it is
+given, and a class is all that it can be given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When to ask again, and what to say."""
+
+    max_retries: Any = 2
+    """Re-asks after the first answer, or a tenacity `Retrying` or `AsyncRetrying`."""
+    reask: Literal["last", "full"] | ReaskBuilder = "last"
+    token_budget: int | None = None
+    hooks: Any = None
+
+    @property
+    def allowed(self) -> int | None:
+        """Answers in all; None where tenacity decides."""
+        return self.max_retries + 1 if isinstance(self.max_retries, int) else None
 
 
 class _Passed(BaseException):
@@ -46,245 +67,241 @@ class _Passed(BaseException):
         self.error = error
 
 
-class _ToolsEmpty(BaseException):
-    """Leaves instructor's loop, which cannot change its mode, to go on with text."""
-
-
-@final
-class _Box:
-    """Holds a reading while instructor has it, so that it leaves no mark on the user's object."""
-
-    __slots__ = ("reading",)
-
-    def __init__(self, reading: Reading) -> None:
-        self.reading = reading
-
-
-@final
-class Tally:
-    """The answers of one run of a parser: the last one, what it is worth, what all of them cost."""
-
-    __slots__ = ("_config", "_judge", "attempts", "message", "usage", "verdict")
-
-    def __init__(self, judge: Judge, config: RunnableConfig) -> None:
-        """Start without an answer."""
-        self._judge = judge
-        self._config = config
-        self.attempts = 0
-        self.usage: UsageMetadata | None = None
-        self.message: AIMessage | None = None
-        self.verdict: Reading | Unfit = Unfit("There was no answer.", reason="no_output")
-
-    def take(self, answer: Any) -> Steps[None]:
-        """Judge one more answer."""
-        message = to_message(answer)
-        self.message = message
-        self.attempts += 1
-        if message.usage_metadata:
-            self.usage = add_usage(self.usage, message.usage_metadata)
-        self.verdict = self._judge.verdict(message)
-        if not isinstance(self.verdict, Unfit) and self.verdict.repairs:
-            yield Emit(REPAIRED, {"repairs": list(self.verdict.repairs)}, self._config)
-
-    @property
-    def is_final(self) -> bool:
-        """Whether asking again is no use."""
-        return not isinstance(self.verdict, Unfit) or self._judge.is_final(self.verdict)
-
-
 @final
 class Reask:
-    """Asks until an answer fits, at most `allowed` answers in all, those on the tally included."""
+    """Asks until an answer fits or nothing more is allowed, counting the answers already on the tally."""
 
     def __init__(
         self,
         requests: Requests,
         tally: Tally,
+        policy: Policy,
         *,
         prompt: list[BaseMessage] | None,
-        allowed: int,
-        token_budget: int | None,
-        hooks: Any,
         config: RunnableConfig,
     ) -> None:
         """Prepare to go on from where `tally` is; `prompt` is None when nobody knows it."""
         self._requests = requests
         self._tally = tally
+        self._policy = policy
         self._prompt = prompt
-        self._allowed = allowed
-        self._token_budget = token_budget
-        self._hooks = hooks
         self._config = config
-        self._mode: Mode = requests.mode
-        self._errors = require("instructor.core.exceptions", extra="parse")
-        self._is_shown = False
+        self._form: Form = requests.form(config)
+        self._is_shown = tally.message is None
         """Whether instructor has seen the last answer."""
-        self._prepared: int | None = None
-        """How many messages instructor made of the prompt; what it adds later is not sent."""
+        self._turns: list[BaseMessage] | None = None
 
     def steps(self) -> Steps[None]:
-        """Run instructor's loop; the result is on the tally."""
-        yield from self._asked()
-
-    def _asked(self) -> Steps[None]:
-        while True:
-            token = JUDGE.set(self._verdict)
-            try:
-                yield Call(self._ask, self._aask)
-                stop = None
-            except _ToolsEmpty:
-                continue
-            except (_Passed, self._errors.InstructorRetryException) as error:
-                stop = self._stop(error)
-            finally:
-                JUDGE.reset(token)
-            # Outside the handler: the cause may hold the model's words and must not travel along.
-            if stop is not None:
-                raise stop
+        """Ask; what came of it is on the tally."""
+        tally, policy = self._tally, self._policy
+        if tally.message is None and policy.hooks is None and policy.allowed is not None:
+            # The first answer mostly fits, and then there is nothing to drive.
+            yield from self._answered()
+            self._is_shown = False
+        if tally.message is not None and (tally.is_final or tally.attempts == policy.allowed):
             return
+        token = _JUDGED.set(tally)
+        try:
+            yield Call(self._ask, self._aask)
+            stop = None
+        except _Passed as passed:
+            stop = passed.error
+        except require("instructor.core.exceptions", extra="parse").InstructorRetryException as error:
+            stop = self._stop(error)
+        finally:
+            _JUDGED.reset(token)
+        # Outside the handler: the cause may hold the model's words and must not travel along.
+        if stop is not None:
+            raise stop
 
     def _ask(self) -> None:
-        self._patched(self._create)
+        self._patched(self._create, for_sync)
 
     async def _aask(self) -> None:
-        await self._patched(self._acreate)
+        await self._patched(self._acreate, for_async)
 
-    def _patched(self, create: Callable[..., Any] | Callable[..., Awaitable[Any]]) -> Any:
+    def _patched(self, create: Any, patience: Any) -> Any:
         """Let instructor drive `create`; with an asynchronous one the result is to be awaited."""
         instructor = require("instructor", extra="parse")
-        ask = instructor.patch(create=create, mode=self._requests.instructor_mode(self._mode))
-        self._prepared = None
-        return ask(
-            response_model=self._requests.response_class,
-            messages=[_shown(message) for message in self._prompt or []],
-            max_retries=self._allowed - max(1, self._tally.attempts),
-            hooks=self._hooks,
+        retries = self._policy.max_retries
+        if self._policy.allowed is None:
+            retries = patience(retries)
+        else:
+            retries -= max(0, self._tally.attempts - 1)
+        # Of the mode nothing is used but that it asks the class for the verdict.
+        return instructor.patch(create=create, mode=instructor.Mode.JSON)(
+            response_model=_judged_class(),
+            messages=[{"role": "user", "content": ""}],
+            max_retries=retries,
+            hooks=None if self._policy.hooks is None else _Told(self._policy.hooks, self),
         )
 
     def _stop(self, error: BaseException) -> BaseException | None:
         """Give the error to raise; None when the answers simply did not fit."""
-        if isinstance(error, _Passed):
-            return error.error
         cause = error.__cause__
-        return None if isinstance(cause, self._errors.ResponseParsingError) else cause or error
+        if cause is None or isinstance(
+            cause, ValidationError | require("tenacity", extra="parse").RetryError
+        ):
+            return None
+        own = getattr(self._policy.max_retries, "retry_error_cls", None)
+        return None if own is not None and isinstance(cause, own) else cause
 
-    def _verdict(self) -> _Box:
-        """Tell instructor whether the answer at hand fits."""
-        verdict = self._tally.verdict
-        if isinstance(verdict, Unfit):
-            raise self._errors.ResponseParsingError(str(verdict), mode=self._mode)
-        return _Box(verdict)
+    def _create(self, **request: Any) -> Any:  # noqa: ARG002 - what is sent is decided here
+        return drive(self._shown())
 
-    def _create(self, **request: Any) -> Any:
-        return drive(self._answer(request))
+    async def _acreate(self, **request: Any) -> Any:  # noqa: ARG002
+        return await adrive(self._shown())
 
-    async def _acreate(self, **request: Any) -> Any:
-        return await adrive(self._answer(request))
-
-    def _answer(self, request: dict[str, Any]) -> Steps[Any]:
-        """Get one answer, judge it, and show it to instructor."""
+    def _shown(self) -> Steps[Any]:
+        """Get one answer, or take the one that is there, and show it to instructor."""
         tally = self._tally
-        if self._prepared is None:
-            self._prepared = len(request["messages"])
-        if tally.message is not None and not self._is_shown:
+        if not self._is_shown:
             self._is_shown = True
-            if isinstance(tally.verdict, Unfit):
-                self._watch_budget(tally.verdict)
-            return completion(tally.message, tally.usage)
+            self._watch_budget()
+            return as_completion(cast("AIMessage", tally.message), tally.usage)
         try:
-            message = yield from self._call(request)
-            yield from tally.take(message)
+            yield from self._answered()
         except Exception as error:  # noqa: BLE001 - an error of the model, or of a validator, is not an answer
             self._tell_hooks(error)
             raise _Passed(error) from None
-        assert tally.message is not None  # noqa: S101 - take() set it
+        message = cast("AIMessage", tally.message)
         if isinstance(tally.verdict, Unfit):
             if tally.is_final:
-                raise _Passed(tally.verdict.error(attempts=tally.attempts, usage=tally.usage))
-            self._watch_budget(tally.verdict)
-            self._watch_tools(tally.message)
-        self._is_shown = True
-        return completion(tally.message, tally.message.usage_metadata)
+                raise _Passed(tally.error())
+            self._watch_budget()
+        return as_completion(message, message.usage_metadata)
 
-    def _call(self, request: dict[str, Any]) -> Steps[Any]:
+    def _answered(self) -> Steps[None]:
+        """Get one answer and judge it."""
         tally = self._tally
-        turns = _turns(request["messages"][: self._prepared])
+        turns = self.turns()
+        self._turns = None
         config = self._config
-        if tally.message is not None and isinstance(tally.verdict, Unfit):
-            attempt, unfit = tally.attempts + 1, tally.verdict
-            turns += replay(tally.message, unfit.advice, _HOW.get(self._mode, _JSON_AGAIN))
-            facts = {"attempt": attempt, "reason": unfit.reason, "fields": list(unfit.fields)}
-            yield Emit(REASKED, facts, self._config)
+        if tally.failures:
+            failure, attempt = tally.failures[-1], tally.attempts + 1
+            facts = {"attempt": attempt, "reason": failure.reason, "fields": list(failure.fields)}
+            yield Emit(REASKED, facts, config)
             metadata = {
                 "attempt": attempt,
-                "error_type": unfit.reason,
-                "fields": list(unfit.fields),
+                "error_type": failure.reason,
+                "fields": list(failure.fields),
                 "prompt_found": self._prompt is not None,
             }
             config = merge_configs(config, {"tags": [f"retry:attempt:{attempt}"], "metadata": metadata})
-        model = self._requests.bound(self._mode, request)
-        try:
-            answer = yield Call(model.invoke, model.ainvoke, turns, config)
-        except Exception as error:
-            # OpenAI's client raises for a cut answer where a JSON schema was asked for.
-            if (cut := cut_error(error)) is None:
-                raise
-            answer = cut
-        return answer
+        answer = yield from self._call(turns, config)
+        yield from tally.take(answer)
+        if isinstance(tally.verdict, Unfit) and not tally.is_final:
+            is_silent = not has_tool_call(cast("AIMessage", tally.message))
+            if is_silent and tally.verdict.reason != "truncated":
+                self._form = self._requests.after_silence(self._form, self._config)
 
-    def _watch_budget(self, unfit: Unfit) -> None:
+    def _call(self, turns: list[BaseMessage], config: RunnableConfig) -> Steps[Any]:
+        while True:
+            model = self._requests.bound(self._form, self._config)
+            sent = instructed(turns, self._requests.instruction) if self._form.has_instruction else turns
+            try:
+                answer = yield Call(model.invoke, model.ainvoke, sent, config)
+            except Exception as error:
+                # OpenAI's client raises for a cut answer where a JSON schema was asked for.
+                if (cut := cut_error(error)) is not None:
+                    return cut
+                other = self._requests.after_refusal(self._form, error, turns, self._config)
+                if other is None:
+                    raise
+                self._form = other
+                continue
+            return answer
+
+    def turns(self) -> list[BaseMessage]:
+        """Write the conversation to send next, without the schema."""
+        if self._turns is None:
+            self._turns = self._written()
+        return self._turns
+
+    def request(self) -> dict[str, Any]:
+        """Show the next request in OpenAI's words."""
+        turns = self.turns()
+        if self._form.has_instruction:
+            turns = instructed(turns, self._requests.instruction)
+        return {"messages": as_dicts(turns), **self._requests.arguments(self._form)}
+
+    def _written(self) -> list[BaseMessage]:
+        prompt, failures = self._prompt or [], self._tally.failures
+        if not failures:
+            return prompt
+        if callable(self._policy.reask):
+            return convert_to_messages(self._policy.reask(list(prompt), list(failures)))
+        how = _TOOL_AGAIN if self._form.has_tools else _JSON_AGAIN
+        shown = failures if self._policy.reask == "full" else failures[-1:]
+        has_prompt = self._prompt is not None
+        return [*prompt, *(turn for one in shown for turn in replay(one, how, has_prompt=has_prompt))]
+
+    def _watch_budget(self) -> None:
         """Stop before a call that the budget does not cover, or that nobody can tell it covers."""
-        tally = self._tally
-        if self._token_budget is None or tally.attempts >= self._allowed:
+        tally, budget = self._tally, self._policy.token_budget
+        if budget is None or not isinstance(tally.verdict, Unfit) or tally.attempts == self._policy.allowed:
             return
-        if tally.usage is None or tally.usage["total_tokens"] >= self._token_budget:
-            spent = Unfit(unfit.advice, fields=unfit.fields, reason="budget")
-            raise _Passed(spent.error(attempts=tally.attempts, usage=tally.usage))
+        if tally.usage is None or tally.usage["total_tokens"] >= budget:
+            error = tally.error(reason="budget")
+            self._tell_hooks(error, is_answer=True)
+            raise _Passed(error)
 
-    def _watch_tools(self, message: AIMessage) -> None:
-        """Leave tools for good when the model called none and its text did not fit either."""
-        is_empty = self._mode == "tools" and not has_tool_call(message)
-        if self._requests.is_auto and is_empty:
-            self._requests.mode = "text"
-            if self._tally.attempts < self._allowed:
-                self._mode = "text"
-                self._is_shown = False
-                raise _ToolsEmpty
-
-    def _tell_hooks(self, error: Exception) -> None:
-        if self._hooks is not None:
+    def _tell_hooks(self, error: Exception, *, is_answer: bool = False) -> None:
+        hooks = self._policy.hooks
+        if hooks is not None:
             facts = {
-                "attempt_number": self._tally.attempts + 1,
-                "max_attempts": self._allowed,
+                "attempt_number": self._tally.attempts + (0 if is_answer else 1),
+                "max_attempts": self._policy.allowed,
                 "is_last_attempt": True,
             }
-            self._hooks.emit_completion_error(error, **facts)
-            self._hooks.emit_completion_last_attempt(error, **facts)
+            (hooks.emit_parse_error if is_answer else hooks.emit_completion_error)(error, **facts)
+            hooks.emit_completion_last_attempt(error, **facts)
 
 
-def _shown(message: BaseMessage) -> dict[str, Any]:
-    """Show a message to instructor: its text to add the schema to, and itself to be sent."""
-    return {"role": _ROLES.get(message.type, "user"), "content": str(message.text), _ORIGINAL: message}
+@final
+class _Told:
+    """Instructor's hooks, told what is really sent; a ready answer was no call of ours."""
+
+    def __init__(self, hooks: Any, reask: Reask) -> None:
+        self._hooks = hooks
+        self._reask = reask
+        self._is_call = True
+
+    def emit_completion_arguments(self, **request: Any) -> None:  # noqa: ARG002 - instructor's stand-in
+        self._is_call = self._reask._is_shown  # noqa: SLF001 - the two are one
+        if self._is_call:
+            self._hooks.emit_completion_arguments(**self._reask.request())
+
+    def emit_completion_response(self, response: Any) -> None:
+        if self._is_call:
+            self._hooks.emit_completion_response(response)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._hooks, name)
 
 
-def _turns(shown: list[dict[str, Any]]) -> list[BaseMessage]:
-    """Take the messages back, with what instructor added to them and between them."""
-    turns: list[BaseMessage] = []
-    for entry in shown:
-        original: BaseMessage | None = entry.get(_ORIGINAL)
-        content = entry["content"]
-        if original is not None:
-            added = content[len(str(original.text)) :] if isinstance(content, str) else ""
-            turns.append(_with_text(original, added) if added else original)
-        elif turns and turns[-1].type == "human" and entry["role"] == "user":
-            # Some chat templates refuse two turns of the user in a row.
-            turns[-1] = _with_text(turns[-1], f"\n\n{content}")
-        else:
-            turns.append(SystemMessage(content) if entry["role"] == "system" else HumanMessage(content))
-    return turns
+@cache
+def _judged_class() -> type:
+    """Make the class that instructor works with: no fields, no schema, and the verdict at hand.
 
+    So nothing that instructor does to a class costs anything, however large the response model is, and
+    the value never becomes anything but the user's own class.
+    """
 
-def _with_text(message: BaseMessage, text: str) -> BaseMessage:
-    content = message.content
-    whole = content + text if isinstance(content, str) else [*content, {"type": "text", "text": text}]
-    return message.model_copy(update={"content": whole})
+    def model_json_schema(cls: type, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG001
+        return {}
+
+    def model_validate_json(cls: type, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001
+        verdict = _JUDGED.get().verdict
+        if isinstance(verdict, Unfit):
+            raise rejection(verdict)
+        return verdict
+
+    base = require("instructor", extra="parse").ResponseSchema
+    namespace = {
+        "__module__": __name__,
+        "__doc__": "An answer.",
+        "model_json_schema": classmethod(model_json_schema),
+        "model_validate_json": classmethod(model_validate_json),
+    }
+    return cast("type", type(base)("Answer", (base,), namespace))

@@ -205,7 +205,7 @@ def test_messages_reach_the_model_as_they_are(provider: Any, make_model: Any) ->
     InstructorParser(Flat, llm=make_model(server), mode="text").invoke(prompt)
     assert prompt == [before]
     system, user = server.journal[0].body["messages"]
-    assert "json_schema" in system["content"]
+    assert "JSON schema" in system["content"]
     assert user["content"][:2] == before.content
 
 

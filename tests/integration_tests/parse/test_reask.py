@@ -10,6 +10,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
+from pydantic import ValidationError
 
 from langchain_prodkit import InstructorParser
 from langchain_prodkit.errors import StructuredOutputError
@@ -123,7 +124,9 @@ def test_max_retries_counts_re_asks(
     assert (error.reason, error.attempts, error.fields) == ("validation", calls, ("name",))
     assert error.usage["total_tokens"] > 0
     assert "Brad" not in str(error)
-    assert error.__cause__ is None
+    assert isinstance(error.__cause__, ValidationError)
+    assert [issue["loc"] for issue in error.__cause__.errors()] == [("name",)]
+    assert "Brad" not in str(error.__cause__)
     assert error.__context__ is None
 
 

@@ -147,7 +147,7 @@ def test_a_class_cannot_be_written_as_json() -> None:
         {"max_retries": True},
         {"mode": "telepathy"},
         {"repair": "some"},
-        {"on_truncated": "partial"},
+        {"on_truncated": "maybe"},
         {"token_budget": 0},
         {"llm": "gpt"},
         {"llm": FakeListChatModel(responses=[]), "mode": "tools"},
