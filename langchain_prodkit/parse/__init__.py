@@ -16,6 +16,7 @@ from langchain_prodkit.errors import StructuredOutputError
 
 if TYPE_CHECKING:
     from langchain_prodkit.parse.parser import InstructorParser as InstructorParser
+    from langchain_prodkit.parse.partial import PartialStream as PartialStream
     from langchain_prodkit.parse.repair import parse_aligned as parse_aligned
     from langchain_prodkit.parse.result import FailedAttempt as FailedAttempt
     from langchain_prodkit.parse.result import Failure as Failure
@@ -28,6 +29,7 @@ __all__ = [
     "Failure",
     "InstructorParser",
     "ParsedResult",
+    "PartialStream",
     "ReaskBuilder",
     "StructuredOutputError",
     "llm_validator",
@@ -42,6 +44,7 @@ __getattr__, __dir__ = lazy_names(
         "Failure": "result",
         "InstructorParser": "parser",
         "ParsedResult": "result",
+        "PartialStream": "partial",
         "ReaskBuilder": "result",
         "llm_validator": "validator",
         "parse_aligned": "repair",

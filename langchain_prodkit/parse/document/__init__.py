@@ -1,0 +1,1 @@
+"""JSON of a known type, read while it is written: what may stand where, and what is shown of it."""
