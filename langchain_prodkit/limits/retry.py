@@ -158,4 +158,9 @@ def _is_passing(error: BaseException) -> bool:
             error, (module.TimeoutException, module.NetworkError, module.RemoteProtocolError)
         ):
             return True
+    for name in ("openai", "anthropic"):
+        # Chat models give these as `ModelError`s, embedding models as they come.
+        failed = getattr(sys.modules.get(name), "APIConnectionError", None)
+        if failed is not None and isinstance(error, failed):
+            return True
     return False
