@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_prodkit.limits.bucket import Cost, Ticket, Turnstile
+    from langchain_prodkit.limits.bucket import Cost
+    from langchain_prodkit.limits.turnstile import Ticket, Turnstile
 
 T = TypeVar("T")
 
@@ -76,6 +77,10 @@ class Dispatcher:
             result = view(self._turnstile, now_s)
         self._sweep()
         return result
+
+    def most_tokens(self) -> int:
+        """Say how large the largest request is that can ever pass."""
+        return self._turnstile.most_tokens or 0
 
     def _sweep(self) -> None:
         while self._endings and self._changed.acquire(blocking=False):

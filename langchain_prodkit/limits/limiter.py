@@ -13,10 +13,12 @@ from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
 from langchain_prodkit._serial import Written
-from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
-from langchain_prodkit.limits.bucket import BURST_S, Bucket, Cost, Ticket, Turnstile
+from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError, RequestTooLargeError
+from langchain_prodkit.limits.bucket import BURST_S, Bucket, Cost
 from langchain_prodkit.limits.dispatcher import Dispatcher
+from langchain_prodkit.limits.learning import ASSUMED_BURST_S, Learning
 from langchain_prodkit.limits.protocol import LimiterStatistics
+from langchain_prodkit.limits.turnstile import Ticket, Turnstile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +35,13 @@ _LATE_S: Final = 0.05
 class LocalLimiter(Written):
     """Keeps calls under requests and tokens per minute, for all threads and event loops of a process.
 
-    Both are taken together or not at all, from buckets that refill all the time; the first burst is
-    `burst_s` seconds' worth. Share one instance between the chat models that share a limit. A copy
-    (`deepcopy`, pickle) is built afresh from the same arguments and counts on its own; so does a
-    forked process.
+    Both are taken together or not at all, from buckets that refill all the time. Share one instance
+    between the chat models that share a limit. A copy (`deepcopy`, pickle) is built afresh from the same
+    arguments and counts on its own; so does a forked process.
+
+    How full the provider's own buckets are, and how large, is learned from what its answers and refusals
+    say (`learn_limits`), and so are limits that nobody told; until then calls go one by one, at the rate
+    that was told. What was told is the most that is ever used.
     """
 
     requests_per_minute: float | None = None
@@ -47,10 +52,13 @@ class LocalLimiter(Written):
     """Calls under way at the same time; None for any number."""
     headroom: float = 0.0
     """Share of both rates left unused: 0.0 none, 0.1 a tenth."""
-    burst_s: float = BURST_S
-    """What may go at once, in seconds of the rate; one request, and the largest one, always may."""
+    burst_s: float | None = None
+    """What may go at once from the start, in seconds of the rate; one request, and the largest one, always
+    may. None: what the provider is found to allow, up to a minute's worth, or half a second's worth
+    where nothing is learned."""
     learn_limits: bool = True
-    """Whether the provider's headers and refusals correct the numbers above, never upwards."""
+    """Whether the provider's headers and refusals correct the two rates, never upwards, and find those that
+    are None."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,10 +71,10 @@ class LocalLimiter(Written):
         tokens_per_minute: float | None = None,
         max_concurrency: int | None = None,
         headroom: float = 0.0,
-        burst_s: float = BURST_S,
+        burst_s: float | None = None,
         learn_limits: bool = True,
     ) -> None:
-        """Start with full buckets.
+        """Start with full buckets, or, where the burst is to be learned, with a single call.
 
         Raises:
             ConfigurationError: A number is zero, negative or not finite.
@@ -94,16 +102,27 @@ class LocalLimiter(Written):
         self._dispatcher = Dispatcher(self._turnstile)
 
     def _turnstile(self) -> Turnstile:
-        def bucket(per_minute: float | None) -> Bucket | None:
-            if per_minute is None:
-                return None
-            return Bucket(per_minute * (1.0 - self.headroom), burst_s=self.burst_s)
-
-        return Turnstile(
-            bucket(self.requests_per_minute),
-            bucket(self.tokens_per_minute),
+        learning: Learning | None = None
+        if self.learn_limits:
+            learning = Learning(headroom=self.headroom, is_careful=self.burst_s is None)
+        turnstile = Turnstile(
+            self._bucket(self.requests_per_minute, 1.0),
+            self._bucket(self.tokens_per_minute, 0.0),
             max_concurrency=self.max_concurrency,
+            learning=learning,
         )
+        if learning is not None:
+            learning.attach(turnstile)
+        return turnstile
+
+    def _bucket(self, per_minute: float | None, careful_level: float) -> Bucket | None:
+        if per_minute is None:
+            return None
+        in_force = per_minute * (1.0 - self.headroom)
+        if not self.learn_limits or self.burst_s is not None:
+            burst_s = self.burst_s if self.burst_s is not None else BURST_S
+            return Bucket(in_force, burst_s=burst_s, is_bound=self.learn_limits)
+        return Bucket(in_force, burst_s=ASSUMED_BURST_S, level=careful_level, is_bound=True)
 
     async def reserve(self, cost: Cost, *, priority: int = 0, timeout_s: float | None = None) -> Lease:
         """Wait for `cost` to fit; see `RateLimiter`."""
@@ -167,13 +186,13 @@ class _LocalLease:
         self._ticket = ticket
 
     def admitted(self, *, reading: Reading | None = None) -> None:
-        pass
+        self._dispatcher.end(partial(Turnstile.admitted, reading=reading), self._ticket)
 
     def settle(self, used_tokens: int | None = None, *, reading: Reading | None = None) -> None:
-        self._dispatcher.end(Turnstile.settle, self._ticket, used_tokens)
+        self._dispatcher.end(partial(Turnstile.settle, reading=reading), self._ticket, used_tokens)
 
     def refused(self, retry_after_s: float | None = None, *, reading: Reading | None = None) -> None:
-        self._dispatcher.end(Turnstile.refuse, self._ticket, retry_after_s or 0.0)
+        self._dispatcher.end(partial(Turnstile.refuse, reading=reading), self._ticket, retry_after_s)
 
     def cancel(self) -> None:
         self._dispatcher.end(Turnstile.cancel, self._ticket)
@@ -207,6 +226,8 @@ class _Place:
         same moment: more than the burst. So an old one goes back, to where no more than a burst is
         kept, and its holder comes first.
         """
+        if ticket.state == "oversize":
+            raise RequestTooLargeError(tokens=self._cost.tokens, limit=self._dispatcher.most_tokens())
         if ticket.state != "granted":
             msg = "no permit within the time the caller had; give it more, or send fewer calls at once"
             raise LimitTimeoutError(msg)
@@ -226,6 +247,9 @@ def _statistics(turnstile: Turnstile, now_s: float) -> LimiterStatistics:
         requests_level=turnstile.requests.level(now_s) if turnstile.requests else None,
         tokens_level=turnstile.tokens.level(now_s) if turnstile.tokens else None,
         held_s=max(0.0, turnstile.hold_until_s - now_s),
+        requests_per_minute=turnstile.requests.per_minute if turnstile.requests else None,
+        tokens_per_minute=turnstile.tokens.per_minute if turnstile.tokens else None,
+        is_learned=turnstile.learning is not None and turnstile.learning.is_changed,
     )
 
 

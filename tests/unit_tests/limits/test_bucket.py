@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_prodkit.errors import RequestTooLargeError
-from langchain_prodkit.limits.bucket import Bucket, Cost, Ticket, Turnstile
+from langchain_prodkit.limits.bucket import Bucket, Cost
+from langchain_prodkit.limits.turnstile import Ticket, Turnstile
 
 REQUESTS_PER_MINUTE = 240.0
 TOKENS_PER_MINUTE = 6_000.0
