@@ -145,7 +145,7 @@ def concurrent(numbers: Sequence[int]) -> None:
                     "way": way,
                     "at once": number,
                     "right": sum(
-                        one == Reply(customer=name.upper()) for one, name in zip(found, names, strict=True)
+                        one.customer == name.upper() for one, name in zip(found, names, strict=True)
                     ),
                     "requests": asked,
                     "wall_s": wall_s,
