@@ -122,9 +122,11 @@ class People(BaseModel):
 
 
 def people(number: int) -> People:
-    """Give that many people, no two alike."""
+    """Give that many people, no two alike and all of the same length."""
     return People(
-        people=[Person(name=f"P {n}", age=n, email="a@b.co", tags=["x", "y"]) for n in range(number)]
+        people=[
+            Person(name=f"P {n:04}", age=10 + n % 90, email="a@b.co", tags=["x", "y"]) for n in range(number)
+        ]
     )
 
 

@@ -65,7 +65,7 @@ def costs(sizes: Sequence[int], rounds: int) -> None:
     rows = []
     before: dict[str, float] = {}
     for size in sizes:
-        document = people(round(size / 59.7)).model_dump_json()
+        document = people(round(size / 61)).model_dump_json()
         pieces = chunks_of(document)
         best = dict.fromkeys(WAYS, float("inf"))
         for _ in range(rounds):

@@ -74,7 +74,7 @@ VALID: Final = "valid"
 FENCED: Final = "fenced, trailing commas"
 PYTHON: Final = "a python literal in prose"
 LOOSE: Final = "bare keys, comments, unclosed"
-OTHER: Final = "other keys, numbers with commas"
+OTHER: Final = "keys in another case"
 PEERS: Final = {VALID: "model_validate_json"}
 """Whom to be compared with, where it is not json-repair."""
 REPAIR: Final = "json-repair + pydantic"
@@ -93,7 +93,7 @@ def speed(sizes: Sequence[int], rounds: int) -> None:
             PYTHON: f"Here: {value.model_dump()}",
             LOOSE: re.sub(r'"(\w+)":', r"\1:", valid).replace("\n  {", "\n  {  // next").rstrip("]} \n"),
             OTHER: json.dumps(
-                {"People": [{**one, "age": f"{one['age']:,}"} for one in value.model_dump()["people"]]}
+                {"People": [{key.title(): item for key, item in dict(one).items()} for one in value.people]}
             ),
         }
         for kind, text in texts.items():
