@@ -24,6 +24,10 @@ _REMEMBERED: Final = 3
 _FORGETTING: Final = 0.8
 _REFUTED_FACTOR: Final = 2.0
 _REFUTED_MARGIN: Final = 0.6
+# How long a call is on its way to the provider, beside what it waits for its caller.
+_TRANSIT_S: Final = 0.015
+_LONGEST_TRANSIT_S: Final = 0.5
+_LATE_FACTOR: Final = 2.0
 # "7 remaining" is anything from 7 to below 8.
 _ROUNDING: Final = 1.0
 
@@ -36,13 +40,22 @@ class Stand(NamedTuple):
 
 
 class _Belief:
-    __slots__ = ("at_answer", "distances", "error", "gives_back")
+    __slots__ = ("at_answer", "distances", "error", "gives_back", "most")
 
     def __init__(self, *, at_answer: bool, gives_back: bool) -> None:
         self.at_answer = at_answer
         self.gives_back = gives_back
         self.distances: deque[float] = deque(maxlen=_REMEMBERED)
+        self.most = 0.0
         self.error = 0.0
+
+    def found(self, least: float, most: float, cost: float) -> None:
+        """Take in that the distance is between the two."""
+        if self.distances:
+            off = max(0.0, least - self.most, self.distances[-1] - most) / cost
+            self.error = _FORGETTING * self.error + (1.0 - _FORGETTING) * min(10.0, off)
+        self.distances.append(least)
+        self.most = most
 
     def stand(self, now: Stand, then: Stand) -> float:
         at = now if self.at_answer else then
@@ -60,6 +73,8 @@ class Gauge:
             for at_answer in (False, True)
         ]
         self._cost = 1.0
+        self._late_s = 0.0
+        self._turns: deque[tuple[float, float]] = deque()
         self.gives_back: bool | None = None
         """Whether the provider gives back what is not used, by the belief in force."""
 
@@ -68,14 +83,27 @@ class Gauge:
         bucket.level(now_s)
         now = Stand(bucket.flow, bucket.given)
         self._cost += 0.2 * (max(1.0, cost) - self._cost)
+        on_its_way = self._on_its_way(now_s)
         for belief in self._beliefs:
-            found = remaining - belief.stand(now, then)
-            if belief.distances:
-                believed = min(belief.distances)
-                off = max(0.0, found - believed, believed - found - _ROUNDING)
-                belief.error = _FORGETTING * belief.error + (1.0 - _FORGETTING) * min(10.0, off / self._cost)
-            belief.distances.append(found)
+            most = remaining + _ROUNDING - belief.stand(now, then)
+            unsure = on_its_way if belief.at_answer else 0.0
+            belief.found(most - _ROUNDING - unsure, most, self._cost)
         self._apply(bucket, now, now_s)
+
+    def took(self, amount: float, now_s: float) -> None:
+        """Note a turn: for a moment the provider may not know of it."""
+        self._turns.append((now_s, amount))
+        self._on_its_way(now_s)
+
+    def delayed(self, late_s: float) -> None:
+        """Note how long after its turn a caller made its call."""
+        self._late_s = max(late_s, 0.9 * self._late_s)
+
+    def _on_its_way(self, now_s: float) -> float:
+        since_s = now_s - min(_LONGEST_TRANSIT_S, _TRANSIT_S + _LATE_FACTOR * self._late_s)
+        while self._turns and self._turns[0][0] < since_s:
+            self._turns.popleft()
+        return sum(amount for _, amount in self._turns)
 
     def start(self, bucket: Bucket, level: float) -> None:
         """Begin again from a level that is known."""
@@ -83,6 +111,7 @@ class Gauge:
         for belief in self._beliefs:
             belief.distances.clear()
             belief.distances.append(level - belief.stand(now, now))
+            belief.most = belief.distances[-1] + _ROUNDING
 
     def _apply(self, bucket: Bucket, now: Stand, now_s: float) -> None:
         least = min(belief.error for belief in self._beliefs)

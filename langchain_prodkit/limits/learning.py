@@ -118,6 +118,13 @@ class Learning:
             if bucket is not None:
                 pace.took(_amount(ticket.cost, kind))
                 pace.recover(bucket, now_s)
+        for kind, gauge in self._gauges.items():
+            gauge.took(_amount(ticket.cost, kind), now_s)
+
+    def taken_up(self, late_s: float) -> None:
+        """Note how long after its turn a caller made its call."""
+        for gauge in self._gauges.values():
+            gauge.delayed(late_s)
 
     def admitted(self, ticket: Ticket, reading: Reading | None, now_s: float) -> None:
         """Learn from a call that the provider took."""

@@ -30,6 +30,8 @@ __all__ = ["LocalLimiter"]
 
 # Older than this, a permit is not used but asked for again.
 _LATE_S: Final = 0.05
+# Turns given at the same time: as many as a busy event loop sends in a moment.
+_HANDFUL: Final = 4
 
 
 class LocalLimiter(Written):
@@ -110,6 +112,7 @@ class LocalLimiter(Written):
             self._bucket(self.tokens_per_minute, 0.0),
             max_concurrency=self.max_concurrency,
             learning=learning,
+            handful=_HANDFUL,
         )
         if learning is not None:
             learning.attach(turnstile)
@@ -235,6 +238,7 @@ class _Place:
             self._was_late = True
             self.leave(ticket)
             return None
+        self._dispatcher.end(Turnstile.take_up, ticket)
         return _LocalLease(self._dispatcher, ticket)
 
 

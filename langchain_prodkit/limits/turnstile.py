@@ -40,6 +40,8 @@ STAGGER_S: Final = 2.0
 """How long after a hold those who waited go one by one, at twice the rate at most."""
 _STAGGER_SPEED: Final = 2.0
 _STAGGER_GAP_S: Final = 0.01
+_HAND_S: Final = 0.1
+_GONE: Final = object()
 
 
 class Ticket:
@@ -74,10 +76,13 @@ class Turnstile:
         *,
         max_concurrency: int | None = None,
         learning: Learning | None = None,
+        handful: int | None = None,
     ) -> None:
         """Guard with either bucket, both or none, and at most `max_concurrency` calls under way.
 
-        `learning` corrects the buckets by what the provider says and refuses.
+        `learning` corrects the buckets by what the provider says and refuses. With `handful` no more than
+        so many turns are given before the callers, who may be busy, have taken them up: what has been
+        given but is not on its way yet is what the provider knows nothing of.
         """
         self.requests = requests
         self.tokens = tokens
@@ -87,6 +92,8 @@ class Turnstile:
         self.waiting = 0
         self.in_flight = 0
         self.granted = self.refusals = self.answered = 0
+        self._handful = handful
+        self._in_hand: OrderedDict[Ticket, None] = OrderedDict()
         self._lines: dict[int, OrderedDict[Ticket, None]] = {}
         self._passed_over: dict[int, int] = {}
         self._deadlines: list[tuple[float, int, Ticket]] = []
@@ -156,6 +163,8 @@ class Turnstile:
             head.granted_s = self._last_turn_s = now_s
             self.in_flight += 1
             self.granted += 1
+            if self._handful is not None:
+                self._in_hand[head] = None
             if self.learning is not None:
                 self.learning.granted(head, now_s)
             changed.append(head)
@@ -182,6 +191,11 @@ class Turnstile:
         if self._deadlines:
             times.append(self._deadlines[0][0])
         return min(times, default=None)
+
+    def take_up(self, ticket: Ticket, now_s: float) -> None:
+        """Note that a caller knows of its turn, and makes its call now."""
+        if self._in_hand.pop(ticket, _GONE) is None and self.learning is not None:
+            self.learning.taken_up(self._clock(now_s) - ticket.granted_s)
 
     def admitted(self, ticket: Ticket, now_s: float, *, reading: Reading | None = None) -> None:
         """Learn that the provider took a call whose answer is still coming."""
@@ -288,8 +302,14 @@ class Turnstile:
             return math.inf
         if self._is_oversize(head.cost):
             return 0.0
+        hand_s = 0.0
+        if self._handful is not None and len(self._in_hand) >= self._handful:
+            # One who does not come holds up the others, in other threads too, no longer than this.
+            hand_s = next(iter(self._in_hand)).granted_s + _HAND_S - now_s
+            if hand_s <= 0.0:
+                self._in_hand.popitem(last=False)
         self._save(head, now_s)
-        wait_s = max(0.0, self.hold_until_s - now_s)
+        wait_s = max(0.0, hand_s, self.hold_until_s - now_s)
         if self.learning is not None and (careful_s := self.learning.wait_s(now_s)) is not None:
             return max(wait_s, careful_s)
         level_s = gap_s = 0.0
@@ -323,4 +343,5 @@ class Turnstile:
             return False
         ticket.state = "done"
         self.in_flight -= 1
+        self._in_hand.pop(ticket, None)
         return True
