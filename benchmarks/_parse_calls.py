@@ -16,8 +16,9 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, SecretStr
 
-from benchmarks._parse_chats import InstantChat, provider_process
+from benchmarks._parse_chats import InstantChat
 from benchmarks._parse_models import wide_model, wide_value
+from benchmarks._parse_provider import provider_process
 from benchmarks._table import report
 from langchain_prodkit import InstructorParser
 

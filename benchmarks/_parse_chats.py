@@ -1,16 +1,10 @@
-"""Who answers in the parse benchmark: a provider in another process, and models that cost nothing.
-
-`python -m benchmarks._parse_chats` is that provider: it prints its address and ends with its input.
-"""
+"""Chat models of the parse benchmark that cost nothing: no network, no provider."""
 # ruff: noqa: ARG002 - langchain-core hands more than a fake needs
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 from langchain_core.language_models import BaseChatModel
@@ -21,10 +15,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, SkipValidation
 
-from benchmarks._parse_models import wide_value
-from langchain_prodkit.testing import ProviderServer
-
-__all__ = ["InstantChat", "StreamingChat", "chunks_of", "provider_process"]
+__all__ = ["InstantChat", "StreamingChat", "chunks_of"]
 
 CHUNK_CHARS: Final = 4
 """About what a provider sends at once."""
@@ -33,27 +24,6 @@ CHUNK_CHARS: Final = 4
 def chunks_of(text: str) -> list[str]:
     """Cut a text as a provider streams it."""
     return [text[at : at + CHUNK_CHARS] for at in range(0, len(text), CHUNK_CHARS)]
-
-
-@contextmanager
-def provider_process() -> Iterator[str]:
-    """Run the provider in a process of its own, so that its work is in nobody's time; gives its address."""
-    command = [sys.executable, "-m", "benchmarks._parse_chats"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - this file
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.stdin.close()
-
-
-def answer(body: dict[str, Any]) -> str | dict[str, Any]:
-    """Answer with as many fields as the name of the model says, as a tool call or as JSON."""
-    value = wide_value(int(body["model"].rpartition("-")[2]))
-    if "tools" in body:
-        return {"tool_calls": [{"name": body["tools"][0]["function"]["name"], "arguments": value}]}
-    return json.dumps(value)
 
 
 class InstantChat(BaseChatModel):
@@ -122,13 +92,3 @@ class StreamingChat(InstantChat):
             if run_manager is not None:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
-
-
-def main() -> None:
-    with ProviderServer(script=answer, journal_limit=0) as provider:
-        print(provider.base_url, flush=True)
-        sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()
