@@ -21,9 +21,9 @@ __all__ = ["Gauge", "Stand"]
 # A header may count a call that was still on its way to the provider: of some headers in a row the
 # lowest is the true one.
 _REMEMBERED: Final = 3
-_FORGETTING: Final = 0.8
+_FORGETTING: Final = 0.6
 _REFUTED_FACTOR: Final = 2.0
-_REFUTED_MARGIN: Final = 0.6
+_REFUTED_MARGIN: Final = 0.3
 # How long a call is on its way to the provider, beside what it waits for its caller.
 _TRANSIT_S: Final = 0.015
 _LONGEST_TRANSIT_S: Final = 0.5
@@ -86,7 +86,8 @@ class Gauge:
         on_its_way = self._on_its_way(now_s)
         for belief in self._beliefs:
             most = remaining + _ROUNDING - belief.stand(now, then)
-            unsure = on_its_way if belief.at_answer else 0.0
+            # Either some are not in it yet, or it had more time to refill than since the turn.
+            unsure = on_its_way if belief.at_answer else bucket.rate * self._transit_s
             belief.found(most - _ROUNDING - unsure, most, self._cost)
         self._apply(bucket, now, now_s)
 
@@ -99,8 +100,12 @@ class Gauge:
         """Note how long after its turn a caller made its call."""
         self._late_s = max(late_s, 0.9 * self._late_s)
 
+    @property
+    def _transit_s(self) -> float:
+        return min(_LONGEST_TRANSIT_S, _TRANSIT_S + _LATE_FACTOR * self._late_s)
+
     def _on_its_way(self, now_s: float) -> float:
-        since_s = now_s - min(_LONGEST_TRANSIT_S, _TRANSIT_S + _LATE_FACTOR * self._late_s)
+        since_s = now_s - self._transit_s
         while self._turns and self._turns[0][0] < since_s:
             self._turns.popleft()
         return sum(amount for _, amount in self._turns)
