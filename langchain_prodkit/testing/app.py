@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import math
+import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +42,8 @@ _ENDPOINTS: Final[Mapping[str, Endpoint[Any]]] = {
     "/v1/moderations": ModerationEndpoint(),
     "/v1/responses": ResponseEndpoint(),
 }
+# Azure's clients name the deployment in the path, and the model in the body only if they were told it.
+_AZURE: Final = re.compile(r"/openai/(?:v1|deployments/(?P<deployment>[^/]+))(?=/)")
 _DEFAULT_MODELS: Final = ("gpt-4o-mini", "gpt-4o", "text-embedding-3-small", "omni-moderation-latest")
 
 
@@ -111,7 +114,12 @@ class Exchange:
         if raw is None:
             return
         body, is_valid = _parsed(raw)
-        self._record(path, method, body)
+        azure = _AZURE.match(path)
+        if azure is not None:
+            path = f"/v1{path[azure.end() :]}"
+            if isinstance(body, dict) and not body.get("model") and azure["deployment"]:
+                body["model"] = azure["deployment"]
+        self._record(self._scope["path"], method, body)
         self._authorize()
         endpoint = _ENDPOINTS.get(path)
         if endpoint is None:
@@ -139,8 +147,9 @@ class Exchange:
         key = self._run.settings.api_key
         if key is None:
             return
-        given = next((v for n, v in self._scope["headers"] if n == b"authorization"), b"")
-        if given != f"Bearer {key}".encode():
+        given = dict(self._scope["headers"])
+        is_known = given.get(b"authorization") == f"Bearer {key}".encode()
+        if not is_known and given.get(b"api-key") != key.encode():
             raise ProviderError(401, "Incorrect API key provided.", code="invalid_api_key")
 
     async def _answer_models(self, path: str, method: str) -> None:
