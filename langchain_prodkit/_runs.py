@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import LLMResult
     from langchain_core.runnables import RunnableConfig
 
-__all__ = ["RootListener", "RunWatch", "current_run", "prompt_of", "root_of", "watch_runs"]
+__all__ = ["RootListener", "RunWatch", "answer_before", "current_run", "prompt_of", "root_of", "watch_runs"]
 
 MAX_ROOTS: Final = 10_000
 """Roots kept at once; the oldest is forgotten first (a stream dropped without closing never ends)."""
@@ -42,6 +42,8 @@ class _Root:
     """Run -> the chat model run that started last below it."""
     answers: dict[str, UUID] = field(default_factory=dict)
     """Message id -> the chat model run that wrote it."""
+    written: dict[UUID, BaseMessage] = field(default_factory=dict)
+    """Chat model run -> its answer."""
 
 
 class RootListener(Protocol):
@@ -76,12 +78,23 @@ class RunWatch(BaseCallbackHandler):
             if root is None:
                 return None
             model_run = root.answers.get(answer_id) if answer_id else None
-            above = run_id
-            while model_run is None and above is not None:
-                model_run = root.latest.get(above)
-                above = root.parents.get(above)
+            model_run = model_run or self._latest(root, run_id)
             prompt = root.prompts.get(model_run) if model_run else None
             return list(prompt) if prompt is not None else None
+
+    def answer(self, run_id: UUID | None) -> BaseMessage | None:
+        """Give the answer of the chat model that started last below or beside `run_id`."""
+        with self._lock:
+            root = self._roots.get(self._root_of.get(run_id, run_id)) if run_id else None
+            model_run = self._latest(root, run_id) if root is not None else None
+            return root.written.get(model_run) if root is not None and model_run else None
+
+    def _latest(self, root: _Root, run_id: UUID | None) -> UUID | None:
+        model_run: UUID | None = None
+        while model_run is None and run_id is not None:
+            model_run = root.latest.get(run_id)
+            run_id = root.parents.get(run_id)
+        return model_run
 
     @property
     def open_roots(self) -> int:
@@ -165,9 +178,12 @@ class RunWatch(BaseCallbackHandler):
             if root is not None:
                 for generations in response.generations:
                     for generation in generations:
-                        answer_id = getattr(getattr(generation, "message", None), "id", None)
-                        if answer_id:
-                            root.answers[answer_id] = run_id
+                        message: BaseMessage | None = getattr(generation, "message", None)
+                        if message is None:
+                            continue
+                        root.written[run_id] = message
+                        if message.id:
+                            root.answers[message.id] = run_id
 
     @override
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -212,6 +228,11 @@ def current_run(config: RunnableConfig | None = None) -> UUID | None:
 def root_of(run_id: UUID | None) -> UUID | None:
     """Give the root of a run; a run that started before anybody watched is its own root."""
     return None if run_id is None else (_watch.root(run_id) or run_id)
+
+
+def answer_before(run_id: UUID | None) -> BaseMessage | None:
+    """Give what the chat model that started last below the nearest run around the asker answered."""
+    return _watch.answer(run_id)
 
 
 def prompt_of(run_id: UUID | None, answer_id: str | None = None) -> list[BaseMessage] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from dataclasses import dataclass
@@ -133,6 +134,17 @@ class Judge:
         except RecursionError:
             return Unfit("The JSON is nested too deeply.")
 
+    def is_answer(self, text: str) -> bool:
+        """Tell whether a text of a model can only be meant as an answer: it fits, or names a field."""
+        if self._shape.type is str:
+            return False
+        keys = "|".join(
+            re.escape(name) for name in sorted({*self._shape.names, self._shape.key or ""} - {""})
+        )
+        if "{" in text and keys and re.search(rf"""["'“]?\b(?:{keys})["'”]?\s*:""", text):
+            return True
+        return not isinstance(self.verdict(AIMessage(text), is_ready=True), Unfit)
+
     def is_final(self, unfit: Unfit) -> bool:
         """Tell whether asking again is no use."""
         return unfit.reason == "refused" or (unfit.reason == "truncated" and self._on_truncated != "reask")
@@ -141,7 +153,7 @@ class Judge:
         calls = _spoken(message)
         text = str(message.text)
         items = [call for call in calls if _plain(call.name) in self._item_types]
-        own = [call for call in calls if self._is_own(call, is_ready=is_ready)]
+        own = [call for call in calls if self.is_own(call.name, is_ready=is_ready)]
         if own:
             if len({call.arguments for call in own}) > 1:
                 raise Unfit("Several different answers were given; call the tool once, with one answer.")
@@ -154,8 +166,19 @@ class Judge:
             raise Unfit("Another tool was called, which is no answer.", reason="no_output")
         raise Unfit("There was no answer.", reason="no_output")
 
-    def _is_own(self, call: _Spoken, *, is_ready: bool) -> bool:
-        name = _plain(call.name)
+    def knowing(self, shape: Shape) -> Judge:
+        """Give the same judge for a shape that has validated something already."""
+        twin = copy.copy(self)
+        twin._shape = shape  # noqa: SLF001 - its own
+        return twin
+
+    def item_type(self, tool: str) -> type | None:
+        """Give the type of the item that a tool stands for, where the answer is one call an item."""
+        return self._item_types.get(_plain(tool))
+
+    def is_own(self, tool: str, *, is_ready: bool) -> bool:
+        """Tell whether a call of a tool is the whole answer."""
+        name = _plain(tool)
         if name in self._names:
             return True
         return is_ready and self._shape.key is not None and name not in self._item_types

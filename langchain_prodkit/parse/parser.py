@@ -19,7 +19,7 @@ from langchain_prodkit.parse.reask import Policy, Reask
 from langchain_prodkit.parse.repair import Repair
 from langchain_prodkit.parse.request import Mode, Requests, format_instructions, tool_name
 from langchain_prodkit.parse.result import ParsedResult, ReaskBuilder
-from langchain_prodkit.parse.settings import Settings, check, whole_model
+from langchain_prodkit.parse.settings import Settings, check, checked_model
 from langchain_prodkit.parse.shape import Rules, Unfit, shape_of
 from langchain_prodkit.parse.source import joined, read_source
 from langchain_prodkit.parse.tally import Tally
@@ -51,8 +51,10 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
     with fallbacks), as children of this run, tagged `retry:attempt:N`. Instructor drives the loop.
 
     Read as a prompt, with `llm`: a `PromptValue`, a list of messages, a message that is not the
-    model's, a `str`. Read as an answer: an `AIMessage`, and without `llm` a `str` too. Where a text
-    is an answer and there is an `llm`, give both as `{"prompt": ..., "completion": ...}`.
+    model's, a `str`. Read as an answer: an `AIMessage`; without `llm` a `str` too; and with it a `str`
+    that is word for word what the last model of the run wrote and holds a field of the response model
+    (`prompt | llm | StrOutputParser() | parser`). To leave no doubt, give both as
+    `{"prompt": ..., "completion": ...}`.
 
     `stream` and `astream` give one item, the validated object, when it is complete.
     """
@@ -167,7 +169,7 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
         self._prepare()
 
     def _prepare(self) -> None:
-        self._shape = shape_of(whole_model(self.response_model))
+        self._shape = shape_of(checked_model(self.response_model))
         rules = Rules(strict=self.strict, context=self.validation_context)
         self._requests = None if self.llm is None else Requests(self._shape, self.llm, self.mode)
         name = None if self._requests is None else tool_name(self._shape)
@@ -197,7 +199,9 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
 
     @override
     def _steps(self, value: Any, config: RunnableConfig, **kwargs: Any) -> Steps[T]:
-        prompt, ready = read_source(value, config, has_llm=self.llm is not None)
+        prompt, ready = read_source(
+            value, config, has_llm=self.llm is not None, is_answer=self._judge.is_answer
+        )
         tally = Tally(self._judge, config, keeps_answer=self.include_raw)
         if ready is not None:
             yield from tally.take(ready, is_ready=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+import inspect
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, get_args
 
 from langchain_core.runnables import Runnable
+from pydantic import BaseModel
 
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.parse.answer import OnTruncated
@@ -16,7 +18,7 @@ from langchain_prodkit.parse.result import ReaskBuilder
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Settings", "check", "whole_model"]
+__all__ = ["Settings", "check", "checked_model"]
 
 
 class Settings(TypedDict, total=False):
@@ -69,11 +71,19 @@ def _check_partners(llm: Any, hooks: Any) -> None:
             raise ConfigurationError("hooks is an instructor.core.hooks.Hooks")
 
 
-def whole_model(response_model: Any) -> Any:
-    """Give the model behind instructor's `Partial[M]`: what comes out in the end is a whole `M`."""
+def checked_model(response_model: Any) -> Any:
+    """Give the type that comes out in the end; of instructor's `Partial[M]` that is a whole `M`.
+
+    Raises:
+        ConfigurationError: It says nothing of an answer, so that any would fit.
+    """
     if isinstance(response_model, type) and any(
         base.__name__ == "PartialBase" and base.__module__.startswith("instructor.")
         for base in response_model.__mro__
     ):
         return response_model.__mro__[1]
+    says_nothing = any(response_model is kind for kind in (Any, object, BaseModel, type(None)))
+    if says_nothing or isinstance(response_model, TypeVar) or inspect.isroutine(response_model):
+        name = getattr(response_model, "__name__", type(response_model).__name__)
+        raise ConfigurationError(f"response_model {name} says nothing of the answer; give a pydantic model")
     return response_model

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_messages
 from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.prompt_values import PromptValue
 
-from langchain_prodkit._runs import current_run, prompt_of
+from langchain_prodkit._runs import answer_before, current_run, prompt_of
 from langchain_prodkit.errors import InputTypeError
 from langchain_prodkit.parse.answer import to_message
 
@@ -20,9 +20,12 @@ __all__ = ["joined", "read_source"]
 
 
 def read_source(
-    value: Any, config: RunnableConfig, *, has_llm: bool
+    value: Any, config: RunnableConfig, *, has_llm: bool, is_answer: Callable[[str], bool]
 ) -> tuple[list[BaseMessage] | None, AIMessage | None]:
     """Tell a prompt from an answer; gives both where both are known, and None for what is not.
+
+    A text beside an llm is a prompt, for one model may write the prompt of the next. It is an answer
+    only if it is word for word what the last model of this run wrote, and `is_answer` says so too.
 
     Raises:
         InputTypeError: It is neither.
@@ -33,12 +36,22 @@ def read_source(
     if isinstance(value, Mapping) and set(value) == {"prompt", "completion"}:
         return _messages(value["prompt"]), to_message(value["completion"])
     if has_llm:
+        if isinstance(value, str) and (answer := _just_written(value, config)) and is_answer(value):
+            return prompt_of(current_run(config)), answer
         return _messages(value), None
     if isinstance(value, str):
         return None, AIMessage(value)
     raise InputTypeError(
         f"without llm= this parser reads a model's message or text, not a {type(value).__qualname__}"
     )
+
+
+def _just_written(text: str, config: RunnableConfig) -> AIMessage | None:
+    """Find the message of this run that a `StrOutputParser` made the text of."""
+    answer = answer_before(current_run(config))
+    if answer is None or not text or str(answer.text) != text:
+        return None
+    return to_message(answer) if isinstance(answer, AIMessage) else None
 
 
 def _messages(value: Any) -> list[BaseMessage]:

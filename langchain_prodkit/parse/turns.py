@@ -29,7 +29,8 @@ def replay(failure: Failure, how: str, *, has_prompt: bool = True) -> list[BaseM
         shown = "\n".join(str(call["args"]) for call in calls) or str(message.text)
         answer = _sendable(shown) if len(shown) <= MAX_REPLAYED_CHARS else _excerpt(shown)
         return [HumanMessage(f"Your answer to an earlier question was:\n{answer}\n\n{text}")]
-    if not calls and not message.content:
+    if not calls and not str(message.text).strip():
+        # Nothing was said; and providers take no turn that only thinks.
         return [HumanMessage(text)]
     if _size(message) > MAX_REPLAYED_CHARS:
         shown = str(message.text) or "\n".join(str(call["args"]) for call in calls)
