@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import Field, PrivateAttr
 from typing_extensions import override
 
-from langchain_prodkit._runnable import ProdkitRunnable, Steps
+from langchain_prodkit._runnable import END, Next, Out, Steps, StreamingRunnable, StreamSteps
 from langchain_prodkit._runs import watch_runs
 from langchain_prodkit.parse.answer import Judge, OnTruncated
 from langchain_prodkit.parse.reask import Policy, Reask
@@ -21,12 +21,14 @@ from langchain_prodkit.parse.request import Mode, Requests, format_instructions,
 from langchain_prodkit.parse.result import ParsedResult, ReaskBuilder
 from langchain_prodkit.parse.settings import Settings, check, checked_model
 from langchain_prodkit.parse.shape import Rules, Unfit, shape_of
-from langchain_prodkit.parse.source import joined, read_source
+from langchain_prodkit.parse.source import read_source
+from langchain_prodkit.parse.streaming import Live, Stoppable, gathered, gives_items
 from langchain_prodkit.parse.tally import Tally
 
 if TYPE_CHECKING:
     from tenacity import BaseRetrying
 
+    from langchain_prodkit.parse.repair import Reading
     from langchain_prodkit.parse.shape import Shape
 
 __all__ = ["InstructorParser"]
@@ -34,7 +36,7 @@ __all__ = ["InstructorParser"]
 T = TypeVar("T")
 
 
-class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
+class InstructorParser(StreamingRunnable[Any, T], Generic[T]):
     """Gives an object of exactly the type asked for, or raises; in between it asks the model again.
 
     ```python
@@ -56,7 +58,11 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
     (`prompt | llm | StrOutputParser() | parser`). To leave no doubt, give both as
     `{"prompt": ..., "completion": ...}`.
 
-    `stream` and `astream` give one item, the validated object, when it is complete.
+    `stream` and `astream` give the object while it is written, as `PartialStream` shows it, and last the
+    validated one (with `include_raw` the `ParsedResult`). Only the last is an answer. When an answer does
+    not fit, the partial ones that follow are those of the next. A response model `Iterable[M]` gives
+    items instead, each validated and as soon as it is complete; an item that has left stays given: after
+    a re-ask only those follow that are not equal to one given before. `list[M]` gives growing lists.
     """
 
     response_model: Any
@@ -73,6 +79,7 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
     validation_context: Any = Field(default=None, repr=False)
 
     _shape: Shape = PrivateAttr()
+    _rules: Rules = PrivateAttr()
     _judge: Judge = PrivateAttr()
     _requests: Requests | None = PrivateAttr(default=None)
     _policy: Policy = PrivateAttr()
@@ -170,7 +177,7 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
 
     def _prepare(self) -> None:
         self._shape = shape_of(checked_model(self.response_model))
-        rules = Rules(strict=self.strict, context=self.validation_context)
+        rules = self._rules = Rules(strict=self.strict, context=self.validation_context)
         self._requests = None if self.llm is None else Requests(self._shape, self.llm, self.mode)
         name = None if self._requests is None else tool_name(self._shape)
         self._judge = Judge(self._shape, rules, self.repair, self.on_truncated, tool_name=name)
@@ -199,15 +206,40 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
 
     @override
     def _steps(self, value: Any, config: RunnableConfig, **kwargs: Any) -> Steps[T]:
+        return self._result((yield from self._asked(value, config, self._judge)))
+
+    def _asked(self, value: Any, config: RunnableConfig, judge: Any, fetch: Any = None) -> Steps[Tally]:
+        """Judge what came in, and ask for what did not."""
         prompt, ready = read_source(
             value, config, has_llm=self.llm is not None, is_answer=self._judge.is_answer
         )
-        tally = Tally(self._judge, config, keeps_answer=self.include_raw)
+        tally = Tally(judge, config, keeps_answer=self.include_raw)
         if ready is not None:
             yield from tally.take(ready, is_ready=True)
         if self._requests is not None and (ready is None or not tally.is_final):
-            yield from Reask(self._requests, tally, self._policy, prompt=prompt, config=config).steps()
-        return self._result(tally)
+            yield from Reask(
+                self._requests, tally, self._policy, prompt=prompt, config=config, fetch=fetch
+            ).steps()
+        return tally
+
+    @override
+    def _transform_steps(self, chunks: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> StreamSteps[T]:
+        first = yield Next(chunks)
+        if first is END:
+            return
+        live = Live(self._shape, self._rules, self._judge, gives_items=gives_items(self.response_model))
+        if isinstance(first, AIMessage) or (isinstance(first, str) and self.llm is None):
+            live.begin(is_ready=True)
+            value = yield from live.read(first, chunks)
+        else:
+            value = yield from gathered(first, chunks)
+        tally = yield from self._asked(value, config, live, live.fetch)
+        result = self._result(tally)
+        if live.gives_items:
+            for item in live.remaining(cast("Reading", tally.verdict).value):
+                yield Out(item)
+        if self.include_raw or not live.gives_items:
+            yield Out(result)
 
     def _result(self, tally: Tally) -> T:
         """Give what the last answer came to, or raise."""
@@ -230,18 +262,30 @@ class InstructorParser(ProdkitRunnable[Any, T], Generic[T]):
     def transform(
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[T]:
-        chunks = list(input)
-        if chunks:
-            yield from self.stream(joined(chunks), config, **kwargs)
+        source = Stoppable(input)
+        stream = super().transform(source, config, **kwargs)
+        try:
+            # Not `yield from`, which would close the stream before its source.
+            for item in stream:  # noqa: UP028
+                yield item
+        except GeneratorExit:
+            source.stop()
+            raise
+        finally:
+            cast("Any", stream).close()
 
     @override
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[T]:
-        chunks = [chunk async for chunk in input]
-        if chunks:
-            async for item in self.astream(joined(chunks), config, **kwargs):
+        source = Stoppable(input)
+        stream = super().atransform(source, config, **kwargs)
+        try:
+            async for item in stream:
                 yield item
+        finally:
+            await cast("Any", stream).aclose()
+            await source.astop()
 
     # What is prepared belongs to the arguments: a copy with other arguments prepares its own.
 

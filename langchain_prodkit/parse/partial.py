@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 from langchain_prodkit.errors import ConfigurationError, InputTypeError
 from langchain_prodkit.parse.document.plan import MISSING, Arr, Obj, Plan
 from langchain_prodkit.parse.document.planner import plan_of
-from langchain_prodkit.parse.repair import read
 from langchain_prodkit.parse.document.scanner import Scanner
+from langchain_prodkit.parse.repair import read
 from langchain_prodkit.parse.shape import Rules, Shape, Unfit, shape_of
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Reader:
         """Start without text."""
         self._shape = shape
         self._rules = rules
-        self._plan, self._is_custom = _plan(shape)
+        self._plan, self.is_custom = _plan(shape)
         self._nonce = secrets.token_hex(8)
         self._chunks: list[str] = []
         self._size = 0
@@ -178,8 +178,10 @@ class Reader:
         """Whether what was read is broken so that nobody knows where it ends."""
         self._scanner: Scanner | None = None
         self._shown: Any = MISSING
-        self._complete: tuple[Any, int, int] | None = None
-        """The last document that closed and fits, and where it stands."""
+        self._complete: tuple[Any, int, int, bool] | None = None
+        """The last document that closed and fits, where it stands, and whether it has unknown keys."""
+        self.has_more = False
+        """Whether anything came after the last document."""
 
     @property
     def text(self) -> str:
@@ -190,10 +192,10 @@ class Reader:
     @property
     def shape(self) -> Shape:
         """The type, which knows what has been validated already."""
-        if self._complete is None or not self._is_custom:
+        if self._complete is None or not self.is_custom:
             return self._shape
-        value, start, end = self._complete
-        return _Validated(self._shape, self.text[start:end], value)
+        value, start, end, has_extra = self._complete
+        return _Validated(self._shape, self.text[start:end], value, has_extra=has_extra)
 
     @property
     def is_over(self) -> bool:
@@ -210,8 +212,19 @@ class Reader:
         """Validated items of the list that is shown, in order."""
         return self._scanner.items if self._scanner is not None and self._scanner.is_live else []
 
+    def fresh(self) -> Reader:
+        """Give a reader of the same type that has read nothing."""
+        return Reader(self._shape, self._rules)
+
     def snapshot(self) -> Any:
-        """Show what there is."""
+        """Show what there is, or an empty object."""
+        shown = self.look()
+        if shown is MISSING:
+            shown = self._shown = _blank(self._plan)
+        return shown
+
+    def look(self) -> Any:
+        """Show what there is, or `MISSING`."""
         scanner = self._scanner
         if scanner is not None and scanner.is_live:
             shown = scanner.look()
@@ -219,8 +232,6 @@ class Reader:
                 shown = self._complete[0]
             if shown is not MISSING:
                 self._shown = shown
-        if self._shown is MISSING:
-            self._shown = _blank(self._plan)
         return self._shown
 
     def feed(self, chunk: str) -> None:
@@ -239,18 +250,21 @@ class Reader:
             if not self._is_reading:
                 before += position - len(self._tail)
                 data = self._tail + data[position:]
+                self.has_more = self.has_more or bool(data.strip())
                 position = self._search(data)
                 if position < 0:
                     return
                 self._begin, self._is_reading = before + position, True
                 self._scanner = Scanner(self._plan, self._shape.key, self._rules, self._nonce)
             scanner = self._scanner
-            position = scanner.feed(data, position)  # type: ignore[union-attr]
-            if scanner.is_over:  # type: ignore[union-attr]
-                self._is_reading = False
-                if scanner.is_validated and not scanner.is_mute:  # type: ignore[union-attr]
-                    self._complete = (scanner.value, self._begin, before + position)  # type: ignore[union-attr]
-            elif scanner.is_broken:  # type: ignore[union-attr]
+            assert scanner is not None  # noqa: S101 - reading is begun with one
+            position = scanner.feed(data, position)
+            if scanner.is_over:
+                self._is_reading = self.has_more = False
+                if scanner.is_validated and not scanner.is_mute:
+                    end = before + position
+                    self._complete = (scanner.value, self._begin, end, scanner.has_extra)
+            elif scanner.is_broken:
                 self._is_reading, self._is_dead = False, True
             else:
                 return
@@ -288,27 +302,42 @@ class Reader:
         else:
             # The thought began before the answer did: all so far was part of it.
             self._thought, self._is_dead = "", False
-            self._scanner = self._complete = None
+            self._scanner, self._complete = None, None
             self._shown = MISSING
 
 
 class _Validated(Shape):
     """A shape that remembers one value, so that the user's validators do not run on it twice."""
 
-    def __init__(self, shape: Shape, text: str, value: Any) -> None:
+    def __init__(self, shape: Shape, text: str, value: Any, *, has_extra: bool) -> None:
         self.__dict__.update(shape.__dict__)
         self._value = value
-        read_again = json.loads(text)
+        self._has_extra = has_extra
+        self._known = self._canonical(text)
+
+    def validate_json(self, text: str, rules: Rules, *, extra: Any = None) -> Any:
+        if self._is_known(text, extra):
+            return self._value
+        return super().validate_json(text, rules, extra=extra)
+
+    def validate_text(self, text: str, rules: Rules, *, extra: Any = None) -> Any:
+        if self._is_known(text, extra):
+            return self._value
+        return super().validate_text(text, rules, extra=extra)
+
+    def _is_known(self, text: str, extra: Any) -> bool:
+        if extra == "forbid" and self._has_extra:
+            return False
+        return self._canonical(text) == self._known
+
+    def _canonical(self, text: str) -> str | None:
+        try:
+            read_again = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
         if isinstance(read_again, dict) and list(read_again) == [self.key]:
             read_again = read_again[self.key]
-        self._canonical = json.dumps(read_again)
-
-    def validate_json(self, text: str, rules: Rules) -> Any:
-        try:
-            is_known = json.dumps(json.loads(text)) == self._canonical
-        except (ValueError, RecursionError):
-            is_known = False
-        return self._value if is_known else super().validate_json(text, rules)
+        return json.dumps(read_again)
 
 
 def _plan(shape: Shape) -> tuple[Plan, bool]:

@@ -22,16 +22,22 @@ from langchain_prodkit.parse.answer import cut_error, has_tool_call
 from langchain_prodkit.parse.completion import as_completion, as_dicts
 from langchain_prodkit.parse.patience import for_async, for_sync
 from langchain_prodkit.parse.shape import Unfit
+from langchain_prodkit.parse.suspended import suspended, unhurried
 from langchain_prodkit.parse.tally import rejection
 from langchain_prodkit.parse.turns import instructed, replay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from langchain_core.messages import AIMessage, BaseMessage
-    from langchain_core.runnables import RunnableConfig
+    from langchain_core.runnables import Runnable, RunnableConfig
 
     from langchain_prodkit.parse.request import Form, Requests
     from langchain_prodkit.parse.result import ReaskBuilder
     from langchain_prodkit.parse.tally import Tally
+
+    Fetch = Callable[[Runnable[Any, Any], list[BaseMessage], RunnableConfig], Generator[Any, Any, Any]]
+    """Gets one answer from a model; a body."""
 
 __all__ = ["Policy", "Reask"]
 
@@ -79,8 +85,13 @@ class Reask:
         *,
         prompt: list[BaseMessage] | None,
         config: RunnableConfig,
+        fetch: Fetch | None = None,
     ) -> None:
-        """Prepare to go on from where `tally` is; `prompt` is None when nobody knows it."""
+        """Prepare to go on from where `tally` is; `prompt` is None when nobody knows it.
+
+        With `fetch`, answers are got by it, and what it lets out leaves through `steps`.
+        """
+        self._fetch = fetch
         self._requests = requests
         self._tally = tally
         self._policy = policy
@@ -100,19 +111,29 @@ class Reask:
             self._is_shown = False
         if tally.message is not None and (tally.is_final or tally.attempts == policy.allowed):
             return
-        token = _JUDGED.set(tally)
         try:
-            yield Call(self._ask, self._aask)
+            if self._fetch is None:
+                yield from self._driven()
+            else:
+                yield from suspended(self._streamed, self._shown, (_JUDGED, tally))
             stop = None
         except _Passed as passed:
             stop = passed.error
         except require("instructor.core.exceptions", extra="parse").InstructorRetryException as error:
             stop = self._stop(error)
-        finally:
-            _JUDGED.reset(token)
         # Outside the handler: the cause may hold the model's words and must not travel along.
         if stop is not None:
             raise stop
+
+    def _driven(self) -> Steps[None]:
+        token = _JUDGED.set(self._tally)
+        try:
+            yield Call(self._ask, self._aask)
+        finally:
+            _JUDGED.reset(token)
+
+    def _streamed(self, create: Any) -> Any:
+        return self._patched(create, lambda retrying: unhurried(for_async(retrying)))
 
     def _ask(self) -> None:
         self._patched(self._create, for_sync)
@@ -200,6 +221,8 @@ class Reask:
             model = self._requests.bound(self._form, self._config)
             sent = instructed(turns, self._requests.instruction) if self._form.has_instruction else turns
             try:
+                if self._fetch is not None:
+                    return (yield from self._fetch(model, sent, config))
                 answer = yield Call(model.invoke, model.ainvoke, sent, config)
             except Exception as error:
                 # OpenAI's client raises for a cut answer where a JSON schema was asked for.

@@ -81,12 +81,12 @@ class Frame:
         self.child = None if self.arr is None else self.arr.item(self.count)
         self.count += 1
 
-    def aim(self) -> None:
-        """Find where the value of the key at hand is put."""
+    def aim(self) -> bool:
+        """Find where the value of the key at hand is put; tells whether the type names that key."""
         self.attr, self.child = MISSING, None
         obj = self.obj
         if not isinstance(obj, Obj):
-            return
+            return False
         found = obj.fields.get(self.name)
         if found is not None:
             self.attr, self.child = found
@@ -94,6 +94,7 @@ class Frame:
             key = self.name if obj.key is None else obj.key.key(self.name)
             if key is not UNREADABLE:
                 self.attr, self.child = key, obj.extra
+        return found is not None or obj.is_mapping
 
     def decide(self, obj: Obj, read: Callable[[Plan, str], Any]) -> None:
         """Go on as the object that this turned out to be, with what was read before."""

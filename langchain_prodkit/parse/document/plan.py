@@ -67,7 +67,9 @@ class Obj:
     extra: Plan | None = None
     """For keys that are no fields; None where those are not shown."""
     key: Leaf | None = None
-    """For the keys of a mapping."""
+    """For the keys of a mapping; None where every string is one."""
+    is_mapping: bool = False
+    """Whether any key belongs here."""
 
     def knows(self, name: str) -> bool:
         """Tell whether a key belongs here."""
@@ -121,7 +123,7 @@ class Unit:
 
 
 ANYTHING: Final = Plan(leaf_of({"type": "any"}, {}, None))
-ANYTHING.obj = Obj(make=lambda values, _: values, extra=ANYTHING)
+ANYTHING.obj = Obj(make=lambda values, _: values, extra=ANYTHING, is_mapping=True)
 ANYTHING.arr = Arr(make=lambda values: values, items=[ANYTHING])
 
 

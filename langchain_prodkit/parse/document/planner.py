@@ -171,7 +171,8 @@ class _Compiler:
                 schema.get("values_schema", {"type": "any"}), config, units=units, here=True
             )
             keys = schema.get("keys_schema", {"type": "any"})
-            plan.obj = Obj(lambda shown, _: shown, extra=item, key=leaf_of(keys, self._originals, config))
+            key = leaf_of(keys, self._originals, config)
+            plan.obj = Obj(lambda shown, _: shown, extra=item, key=key, is_mapping=True)
             return {**schema, "values_schema": values}
         config = schema.get("config", config)
         if schema.get("root_model"):

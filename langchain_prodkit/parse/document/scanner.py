@@ -45,6 +45,7 @@ class Scanner:
         is_mute: It will not fit; it is read to its end and nothing more of it is shown.
         is_validated: `value` is, by the user's validators too.
         value: The whole, once it closed.
+        has_extra: It holds keys that are no fields, or that nobody knows yet to be any.
         items: Validated items of a list at the root, in order.
     """
 
@@ -71,6 +72,7 @@ class Scanner:
         self.is_live = False
         self.is_mute = False
         self.is_validated = False
+        self.has_extra = False
         self.value: Any = MISSING
         self.items: list[Any] = []
 
@@ -255,7 +257,9 @@ class Scanner:
                 self._change()
 
     def _on_string(self, chunk: str, position: int) -> int:
-        position = self._text.feed(chunk, position)
+        start, position = position, self._text.feed(chunk, position)
+        if not self._is_key and position - start > self._text.is_over:
+            self._is_dirty = True
         if self._text.is_broken:
             self._at = _BROKEN
         elif self._text.is_over:
@@ -265,13 +269,14 @@ class Scanner:
             else:
                 self._at = _COMMA
                 self._on_text(self._text.so_far())
-        self._is_dirty = self._is_dirty or not self._is_key
         return position
 
     def _on_text(self, text: str) -> None:
         child = self._child
         if child is not None and child.leaf.shows_text:
+            is_dirty = self._is_dirty
             self._put(text, is_exact=child.leaf.is_pure and self._leaf(child, json.dumps(text)) == text)
+            self._is_dirty = is_dirty  # it has been shown while it grew
         else:
             self._on_scalar(json.dumps(text))
 
@@ -326,7 +331,7 @@ class Scanner:
             if len(members) == 1:
                 frame.decide(members[0], self._leaf)
                 self._change()
-        frame.aim()
+        self.has_extra = not frame.aim() or self.has_extra
 
     def _on_root_key(self, frame: Frame, name: str) -> None:
         """Tell by its first key whether an object is the answer, holds it, or is something else."""
