@@ -154,7 +154,7 @@ safe = privacy.protect(limited)
 
 chain = InjectionGuardRunnable() | prompt | safe
 answers = chain.batch([question] * 8)
-waits = [answer.response_metadata["prodkit"]["wait_s"] for answer in answers]
+waits = [answer.response_metadata["prodkit"]["waited_s"] for answer in answers]
 print(f"{len(answers)} answers, {server.statistics().refused} refused, the last waited {max(waits):.2f} s")
 
 # %%

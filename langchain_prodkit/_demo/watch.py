@@ -12,7 +12,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from langchain_prodkit._chat import DelegatingChatModel
-from langchain_prodkit._events import REASKED, RESTORED, WAITED
+from langchain_prodkit._events import LIMITED, REASKED, RESTORED
 from langchain_prodkit._text import leaves
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class Watch(BaseCallbackHandler):
             self.reasks += 1
         elif name == RESTORED:
             self.restored += int(data.get("restored", 0))
-        elif name == WAITED:
-            self.waited_s += float(data.get("wait_s", 0.0))
+        elif name == LIMITED:
+            self.waited_s += float(data.get("waited_s", 0.0))
 
     @override
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:

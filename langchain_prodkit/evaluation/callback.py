@@ -11,7 +11,7 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from typing_extensions import override
 
-from langchain_prodkit._events import REASKED, WAITED
+from langchain_prodkit._events import LIMITED, REASKED
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.evaluation.pending import PendingRecords
 from langchain_prodkit.evaluation.plain import plain, text_of
@@ -383,9 +383,9 @@ class MLflowEvalCallback(BaseCallbackHandler):
         if name == REASKED:
             with self._lock:
                 self._tree.reasked(run_id)
-        elif name == WAITED and isinstance(data, dict):
+        elif name == LIMITED and isinstance(data, dict):
             with self._lock:
-                self._tree.waited(run_id, data.get("wait_s"))
+                self._tree.waited(run_id, data.get("waited_s"))
 
 
 def _rebuild(cls: type[MLflowEvalCallback], arguments: dict[str, Any]) -> MLflowEvalCallback:

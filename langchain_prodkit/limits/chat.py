@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_core.messages import AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 from pydantic import Field, PrivateAttr
 
 from langchain_prodkit._chat import DelegatingChatModel
-from langchain_prodkit._events import REFUSED, WAITED, Emit
 from langchain_prodkit._runnable import END, Call, Next, Open, Out, Steps, StreamSteps
-from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
-from langchain_prodkit.limits.bucket import Cost
-from langchain_prodkit.limits.budget import Budget, Hold
-from langchain_prodkit.limits.inner import without_retries
+from langchain_prodkit.errors import ConfigurationError
+from langchain_prodkit.limits.budget import Budget
+from langchain_prodkit.limits.headers import read_limits
+from langchain_prodkit.limits.inner import keeps_headers, listening, without_retries
 from langchain_prodkit.limits.limiter import LocalLimiter
-from langchain_prodkit.limits.protocol import Lease, RateLimiter
-from langchain_prodkit.limits.retry import RetryPolicy, refuses, retry_after_s
-from langchain_prodkit.limits.usage import Estimate, Tally, TokenEstimator, Usage, model_name
+from langchain_prodkit.limits.passage import Passage
+from langchain_prodkit.limits.protocol import RateLimiter, Reading
+from langchain_prodkit.limits.retry import RetryPolicy
+from langchain_prodkit.limits.usage import Tally, TokenEstimator, model_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
-    from langchain_core.outputs import ChatGeneration, ChatResult
+    from langchain_core.outputs import ChatResult
 
     from langchain_prodkit._chat import AnyRunManager
+    from langchain_prodkit.limits.protocol import LimiterStatistics
 
 __all__ = ["METADATA_KEY", "RateLimitedAsyncChat"]
 
+G = TypeVar("G", bound=ChatGeneration)
+
 METADATA_KEY: Final = "prodkit"
 """Where, in an answer's `response_metadata`, it says what its way through the limiter was."""
-
-# A shorter wait is the price of asking, and not worth an event.
-_TOLD_WAIT_S: Final = 0.001
-# Another attempt goes before first ones: its caller has waited already.
-_RETRY_PRIORITY: Final = 1
 
 
 class RateLimitedAsyncChat(DelegatingChatModel):
@@ -48,8 +46,25 @@ class RateLimitedAsyncChat(DelegatingChatModel):
     switched off, in a copy: here each would go past the limit. Works in sync and async code, whole and
     streaming; a cached answer takes no permit.
 
-    Each answer says in `response_metadata["prodkit"]` what it cost: `wait_s` (seconds for permits and
-    between attempts), `attempts`, `reserved_tokens` and `used_tokens`.
+    How full the provider's buckets are, how much they hold and, where no numbers are given, what its
+    limits are is learned from the headers of its answers and refusals (openai, azure and anthropic names)
+    and, where it sends none, from what it refuses.
+
+    Each answer says in `response_metadata["prodkit"]` what it cost: `waited_s` (seconds for permits and
+    between attempts), `attempts`, `refusals`, `reserved_tokens` and `used_tokens`; the event
+    `prodkit.limited` says so of each call that waited or was refused.
+
+    Limits belong to a model and a key. Models that share one share a limiter; deployments with limits of
+    their own have one each, and calls are spread over them by hand:
+
+    ```python
+    shared = LocalLimiter(requests_per_minute=500)
+    small, large = (RateLimitedAsyncChat(model, limiter=shared) for model in (mini, full))
+
+    east, west = (RateLimitedAsyncChat(model, requests_per_minute=500) for model in (first, second))
+    spread = RunnableLambda(lambda _: min(east, west, key=lambda chat: chat.statistics().waiting))
+    either = east.with_fallbacks([west])
+    ```
     """
 
     requests_per_minute: float | None = None
@@ -71,6 +86,7 @@ class RateLimitedAsyncChat(DelegatingChatModel):
 
     _limiter: Any = PrivateAttr()
     _estimator: TokenEstimator = PrivateAttr()
+    _heard: tuple[Any, Any] = PrivateAttr(default=(None, None))
 
     def __init__(
         self,
@@ -131,6 +147,10 @@ class RateLimitedAsyncChat(DelegatingChatModel):
         self._limiter = own
         self._estimator = TokenEstimator()
 
+    def statistics(self) -> LimiterStatistics:
+        """Say how things stand at the limiter now."""
+        return self._limiter.statistics()  # type: ignore[no-any-return]
+
     def _generate_steps(
         self,
         messages: list[BaseMessage],
@@ -139,21 +159,33 @@ class RateLimitedAsyncChat(DelegatingChatModel):
         kwargs: dict[str, Any],
     ) -> Steps[ChatResult]:
         passage = self._passage(messages, kwargs)
+        source = self._source()
         while True:
             lease = yield from passage.enter()
             try:
-                result = yield from super()._generate_steps(messages, stop, run_manager, kwargs)
+                result: ChatResult = yield Call(
+                    source._generate,  # noqa: SLF001 - see _chat
+                    source._agenerate,  # noqa: SLF001
+                    messages,
+                    stop=stop,
+                    run_manager=run_manager,
+                    **kwargs,
+                )
             except BaseException as error:
                 if not (yield from passage.failed(lease, error)):
                     raise
                 continue
             tally = Tally()
+            reading: Reading | None = None
             for generation in result.generations:
                 # With n > 1 each choice repeats the usage of the whole answer.
                 if not tally.is_reported:
                     tally.add(generation)
-            note = passage.settle(lease, tally)
-            marked = [_marked(generation, note) for generation in result.generations]
+                reading = reading or self._read(generation)
+            note = passage.settle(lease, tally, reading)
+            is_kept = source is self.model or keeps_headers(self.model)
+            marked = [_marked(generation, note, is_kept=is_kept) for generation in result.generations]
+            yield from passage.report()
             return result.model_copy(update={"generations": marked})
 
     def _stream_steps(
@@ -164,6 +196,8 @@ class RateLimitedAsyncChat(DelegatingChatModel):
         kwargs: dict[str, Any],
     ) -> StreamSteps[ChatGenerationChunk]:
         passage = self._passage(messages, kwargs)
+        source = self._source(is_stream=True, kwargs=kwargs)
+        is_kept = source is self.model or keeps_headers(self.model)
         while True:
             lease = yield from passage.enter()
             tally = Tally()
@@ -171,18 +205,20 @@ class RateLimitedAsyncChat(DelegatingChatModel):
             is_noted = False
             try:
                 stream = yield Open(
-                    self.model._stream,  # noqa: SLF001 - see _chat
-                    self.model._astream,  # noqa: SLF001
+                    source._stream,  # noqa: SLF001 - see _chat
+                    source._astream,  # noqa: SLF001
                     messages,
                     stop=stop,
                     run_manager=run_manager,
                     **kwargs,
                 )
                 while (chunk := (yield Next(stream))) is not END:
+                    if last is None:
+                        lease.admitted(reading=self._read(chunk))
                     last = chunk
                     is_noted = is_noted or METADATA_KEY in chunk.message.response_metadata
                     tally.add(chunk)
-                    yield Out(chunk)
+                    yield Out(chunk if is_kept else _without_headers(chunk))
             except BaseException as error:
                 if last is not None:
                     # What left cannot be taken back, so nothing is tried again; and how much the
@@ -194,156 +230,58 @@ class RateLimitedAsyncChat(DelegatingChatModel):
                     raise
                 continue
             note = passage.settle(lease, tally)
+            yield from passage.report()
             if last is not None and not is_noted and isinstance(last.message, AIMessageChunk):
                 yield Out(_closing(last.message, note))
             return
 
-    def _passage(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> _Passage:
+    def _source(self, *, is_stream: bool = False, kwargs: Mapping[str, Any] | None = None) -> BaseChatModel:
+        """Give the model to call: one that hands on the headers of its answers, where it can."""
+        if not self.learn_limits or (is_stream and "response_format" in (kwargs or ())):
+            # langchain-openai streams structured answers without headers or not at all.
+            return self.model
+        known, heard = self._heard
+        if known is not self.model:
+            heard = listening(self.model)
+            self._heard = (self.model, heard)
+        return heard  # type: ignore[no-any-return]
+
+    def _read(self, generation: ChatGeneration) -> Reading | None:
+        if not self.learn_limits:
+            return None
+        headers = generation.message.response_metadata.get("headers")
+        return None if headers is None else read_limits(headers)
+
+    def _passage(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> Passage:
         estimate = self._estimator.estimate(self.model, messages, kwargs)
         hold = None if self.budget is None else self.budget.reserve(estimate.model, estimate.usage)
-        return _Passage(self._limiter, self.retry, self._estimator, estimate, hold)
-
-
-class _Passage:
-    """One call's way through the limiter, from its first attempt to its last."""
-
-    def __init__(
-        self,
-        limiter: RateLimiter,
-        retry: RetryPolicy,
-        estimator: TokenEstimator,
-        estimate: Estimate,
-        hold: Hold | None,
-    ) -> None:
-        self.limiter = limiter
-        self.retry = retry
-        self.estimator = estimator
-        self.estimate = estimate
-        self.hold = hold
-        self.attempt = 0
-        self.wait_s = 0.0
-        self.started_s = time.monotonic()
-        self.last_error: Exception | None = None
-
-    def enter(self) -> Steps[Lease]:
-        """Wait for a permit; gives up, past the deadline, with what went wrong last."""
-        try:
-            return (yield from self._wait())
-        except BaseException:
-            self.release()
-            raise
-
-    def failed(self, lease: Lease, error: BaseException) -> Steps[bool]:
-        """Book a failed attempt; tells, after any wait it takes, whether to try again."""
-        is_worth_it = False
-        try:
-            is_worth_it = yield from self._judge(lease, error)
-        finally:
-            if not is_worth_it:
-                self.release()
-        return is_worth_it
-
-    def release(self) -> None:
-        """Give the budget back what is held for this call, unless it was charged."""
-        if self.hold is not None:
-            self.hold.release()
-
-    def charge(self, usage: Usage) -> float | None:
-        """Charge the budget, if there is one; tells what the call cost, if a price says."""
-        return None if self.hold is None else self.hold.settle(usage)
-
-    def _wait(self) -> Steps[Lease]:
-        self.attempt += 1
-        asked_s = time.monotonic()
-        lease: Lease | None = None
-        try:
-            lease = yield Call(
-                self.limiter.reserve_sync,
-                self.limiter.reserve,
-                Cost(tokens=self.estimate.tokens),
-                priority=0 if self.attempt == 1 else _RETRY_PRIORITY,
-                timeout_s=self._left_s(asked_s),
-            )
-        except LimitTimeoutError:
-            if self.last_error is None:
-                raise
-        if lease is None:
-            raise self.last_error  # type: ignore[misc]
-        wait_s = time.monotonic() - asked_s
-        self.wait_s += wait_s
-        if wait_s > _TOLD_WAIT_S:
-            data = {
-                "wait_s": round(wait_s, 6),
-                "attempt": self.attempt,
-                "reserved_tokens": self.estimate.tokens,
-            }
-            try:
-                yield Emit(WAITED, data)
-            except BaseException:
-                lease.cancel()
-                raise
-        return lease
-
-    def _judge(self, lease: Lease, error: BaseException) -> Steps[bool]:
-        if not isinstance(error, Exception):
-            # Cancelled: the request may have gone out, so what it took stays taken.
-            lease.settle()
-            self.charge(Usage(self.estimate.prompt_tokens))
-            return False
-        is_retryable = self.retry.is_retryable(error)
-        asked_s = retry_after_s(error)
-        delay_s = self.retry.delay_s(self.attempt, asked_s)
-        is_held = is_retryable and (asked_s is not None or refuses(error))
-        if is_held:
-            # Past `max_wait_s` this call gives up; for the others the provider's word holds.
-            lease.refused(delay_s if delay_s is not None else asked_s or 0.0)
-        else:
-            lease.settle()
-        self.last_error = error
-        yield Emit(
-            REFUSED, {"attempt": self.attempt, "error": type(error).__name__, "retry_after_s": asked_s}
+        return Passage(
+            self._limiter, self.retry, self._estimator, estimate, hold, learns=self.learn_limits
         )
-        now_s = time.monotonic()
-        left_s = self._left_s(now_s)
-        if (
-            not is_retryable
-            or delay_s is None
-            or self.attempt >= self.retry.max_attempts
-            or (left_s is not None and delay_s >= left_s)
-        ):
-            return False
-        if not is_held:
-            yield Call(time.sleep, asyncio.sleep, delay_s)
-            self.wait_s += time.monotonic() - now_s
-        return True
-
-    def settle(self, lease: Lease, tally: Tally) -> dict[str, Any]:
-        """Book an answer, learn from it, and say what to note on it."""
-        used_tokens = tally.used_tokens(self.estimate)
-        lease.settle(used_tokens)
-        cost_usd = self.charge(tally.usage(self.estimate))
-        if tally.is_reported:
-            self.estimator.observe(self.estimate, tally.input_tokens, tally.output_tokens)
-        note = {
-            "wait_s": round(self.wait_s, 6),
-            "attempts": self.attempt,
-            "reserved_tokens": self.estimate.tokens,
-            "used_tokens": used_tokens,
-        }
-        return note if cost_usd is None else {**note, "cost_usd": cost_usd}
-
-    def _left_s(self, now_s: float) -> float | None:
-        if self.retry.deadline_s is None:
-            return None
-        return max(0.0, self.started_s + self.retry.deadline_s - now_s)
 
 
-def _marked(generation: ChatGeneration, note: dict[str, Any]) -> ChatGeneration:
+def _marked(generation: ChatGeneration, note: dict[str, Any], *, is_kept: bool) -> ChatGeneration:
     # A copy: a fake model, or a cache, may hand out the same message again.
     said = generation.message.response_metadata
     metadata = {**said, METADATA_KEY: {**said.get(METADATA_KEY, {}), **note}}
-    message = generation.message.model_copy(update={"response_metadata": metadata})
-    return generation.model_copy(update={"message": message})
+    return _with_metadata(generation, metadata, is_kept=is_kept)
+
+
+def _without_headers(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+    if "headers" not in chunk.message.response_metadata:
+        return chunk
+    return _with_metadata(chunk, dict(chunk.message.response_metadata), is_kept=False)
+
+
+def _with_metadata(generation: G, metadata: dict[str, Any], *, is_kept: bool) -> G:
+    update: dict[str, Any] = {}
+    if not is_kept:
+        metadata.pop("headers", None)
+        info = generation.generation_info
+        if info and "headers" in info:
+            update["generation_info"] = {key: value for key, value in info.items() if key != "headers"}
+    update["message"] = generation.message.model_copy(update={"response_metadata": metadata})
+    return generation.model_copy(update=update)
 
 
 def _closing(last: AIMessageChunk, note: dict[str, Any]) -> ChatGenerationChunk:

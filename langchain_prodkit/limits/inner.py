@@ -1,17 +1,19 @@
-"""The model inside: the same one, with the retries of its SDK switched off."""
+"""The model inside: the same one, with the retries of its SDK off and the headers of its answers on."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 
-from langchain_prodkit._chat import DelegatingChatModel
+from langchain_prodkit._chat import DelegatingChatModel, innermost
 
-__all__ = ["without_retries"]
+__all__ = ["keeps_headers", "listening", "without_retries"]
 
 M = TypeVar("M", bound=BaseChatModel)
+
+_HEADERS: Final = "include_response_headers"
 
 
 def without_retries(model: M) -> M:
@@ -33,6 +35,21 @@ def without_retries(model: M) -> M:
         elif (replaced := _still_client(value)) is not None:
             vars(still)[name] = replaced
     return still
+
+
+def listening(model: M) -> M:
+    """Copy `model` so that its answers carry their headers; one that does so, or cannot, stays itself."""
+    if isinstance(model, DelegatingChatModel):
+        inner = listening(model.model)
+        return model if inner is model.model else model.model_copy(update={"model": inner})
+    if _HEADERS not in type(model).model_fields or getattr(model, _HEADERS):
+        return model
+    return model.model_copy(update={_HEADERS: True})
+
+
+def keeps_headers(model: BaseChatModel) -> bool:
+    """Tell whether headers on the answers of `model` are there because its owner wants them."""
+    return bool(getattr(innermost(model), _HEADERS, True))
 
 
 def _still_client(value: Any) -> Any:

@@ -251,6 +251,7 @@ def _statistics(turnstile: Turnstile, now_s: float) -> LimiterStatistics:
         requests_level=turnstile.requests.level(now_s) if turnstile.requests else None,
         tokens_level=turnstile.tokens.level(now_s) if turnstile.tokens else None,
         held_s=max(0.0, turnstile.hold_until_s - now_s),
+        answered=turnstile.answered,
         requests_per_minute=turnstile.requests.per_minute if turnstile.requests else None,
         tokens_per_minute=turnstile.tokens.per_minute if turnstile.tokens else None,
         is_learned=turnstile.learning is not None and turnstile.learning.is_changed,

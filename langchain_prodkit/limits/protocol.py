@@ -104,6 +104,8 @@ class LimiterStatistics:
     """Tokens that could go at once; below 0 while a debt is open; None without a limit."""
     held_s: float
     """Seconds for which a refusal still holds everybody; 0.0 for not at all."""
+    answered: int = 0
+    """Calls that the provider took since the start: answered, or begun to be."""
     requests_per_minute: float | None = None
     """The limit in force, told or learned; None for none known."""
     tokens_per_minute: float | None = None

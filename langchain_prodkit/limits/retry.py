@@ -17,7 +17,7 @@ from pydantic import ConfigDict
 from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError, ProdkitError
 
-__all__ = ["RetryPolicy", "refuses", "retry_after_s", "status_of"]
+__all__ = ["RetryPolicy", "headers_of", "refuses", "retry_after_s", "status_of"]
 
 _RETRYABLE_STATUS: Final = frozenset({408, 409, 429})
 # 429s that no waiting cures, by the provider's own code.
@@ -26,7 +26,10 @@ _HOPELESS_CODES: Final = frozenset({
 })  # fmt: skip
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
-_FIRST_DELAY_S: Final = 0.5
+# A single fault costs next to nothing; an outage of half a minute is outlasted.
+_FIRST_DELAY_S: Final = 0.1
+_GROWTH: Final = 4.0
+_MOST_DOUBLINGS: Final = 20
 
 
 class RetryPolicy(Written):
@@ -38,7 +41,11 @@ class RetryPolicy(Written):
     """
 
     max_attempts: int = 6
-    """Calls sent for one answer, the first one included; 1 for no retry."""
+    """Failures after which a call is given up; 1 for no retry, not even of a refusal.
+
+    A refusal (429) that waiting cures hardly counts: the limiter waits it out, and learns from it. It is
+    a failure only when, since this call's last one, nobody else on the limiter was answered, and the wait
+    before another attempt was over; five times as many refusals end the call in any case."""
     max_wait_s: float = 60.0
     """The longest wait before another attempt; a provider that asks for more ends the call."""
     deadline_s: float | None = None
@@ -87,14 +94,15 @@ class RetryPolicy(Written):
     def delay_s(self, attempt: int, asked_s: float | None) -> float | None:
         """Say how long to wait after failed `attempt` (1, 2, ...); None for longer than allowed.
 
-        What the provider asked for (`asked_s`) is a floor; without it the delay doubles from half a
-        second. Jitter is added, never taken away, so that clients do not come back together.
+        What the provider asked for (`asked_s`) is a floor; without it the delay is a tenth of a second,
+        and four times as long after each further failure. Jitter is added, never taken away, so that
+        clients do not come back together.
         """
         if asked_s is not None:
             if asked_s > self.max_wait_s:
                 return None
             return asked_s + random.uniform(0.0, min(1.0, 0.1 * asked_s))  # noqa: S311
-        delay_s = _FIRST_DELAY_S * 2.0 ** (attempt - 1)
+        delay_s = _FIRST_DELAY_S * _GROWTH ** min(attempt - 1, _MOST_DOUBLINGS)
         return min(self.max_wait_s, delay_s * random.uniform(1.0, 1.5))  # noqa: S311
 
 
@@ -112,10 +120,16 @@ def refuses(error: BaseException) -> bool:
     return status_of(error) == _TOO_MANY
 
 
+def headers_of(error: BaseException) -> Mapping[str, object] | None:
+    """Give the headers of the response that an error carries; None where there are none."""
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    return headers if isinstance(headers, Mapping) else None
+
+
 def retry_after_s(error: BaseException) -> float | None:
     """Read `retry-after-ms` or `retry-after` (seconds or a date); None where there is neither."""
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    if not isinstance(headers, Mapping):
+    headers = headers_of(error)
+    if headers is None:
         return None
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:

@@ -247,8 +247,8 @@ def test_re_asks_and_waits_below_the_root_are_counted() -> None:
 
     def work(text: str) -> str:
         dispatch_custom_event("prodkit.reasked", {"attempt": 1})
-        dispatch_custom_event("prodkit.waited", {"wait_s": 0.25})
-        dispatch_custom_event("prodkit.waited", {"wait_s": 0.5})
+        dispatch_custom_event("prodkit.limited", {"waited_s": 0.25})
+        dispatch_custom_event("prodkit.limited", {"waited_s": 0.5})
         dispatch_custom_event("somebody.else", {"wait_s": 9})
         return text
 

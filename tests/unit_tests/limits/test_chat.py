@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.exceptions import ModelAPIError, ModelInvalidRequestError
+from langchain_core.exceptions import ModelAPIError, ModelInvalidRequestError, ModelRateLimitError
 from langchain_core.language_models import BaseChatModel, FakeListChatModel, GenericFakeChatModel
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -200,7 +200,7 @@ async def test_an_answer_says_what_its_way_was() -> None:
     assert note["attempts"] == 1
     assert note["used_tokens"] == 7
     assert note["reserved_tokens"] > 10
-    assert note["wait_s"] < 0.5
+    assert note["waited_s"] < 0.5
     assert "prodkit" not in message.response_metadata
     model = RateLimitedAsyncChat(Moody(moods=[ConnectionError()]), retry=FAST)
     whole: Any = None
@@ -211,20 +211,33 @@ async def test_an_answer_says_what_its_way_was() -> None:
     assert whole.chunk_position == "last"
 
 
-async def test_waits_and_refusals_are_events() -> None:
-    """`prodkit.refused` and `prodkit.waited` reach `astream_events` of the chain around the model."""
-    error = ModelAPIError()
-    error.response = type("Response", (), {"headers": {"retry-after-ms": "20"}, "status_code": 503})()  # type: ignore[attr-defined]
-    model = RateLimitedAsyncChat(Moody(moods=[error]))
+async def test_waits_and_refusals_are_one_event() -> None:
+    """`prodkit.limited` reaches `astream_events` of the chain around the model, once a call."""
+    error = ModelRateLimitError()
+    error.response = type("Response", (), {"headers": {"retry-after-ms": "20"}, "status_code": 429})()  # type: ignore[attr-defined]
+    model = RateLimitedAsyncChat(Moody(moods=[error, ConnectionError()]))
     chain = RunnableLambda(lambda text: text) | model
-    events: dict[str, Any] = {
-        event["name"]: event["data"]
+    events: list[Any] = [
+        (event["name"], event["data"])
         async for event in chain.astream_events("hi", version="v2")
         if event["event"] == "on_custom_event"
-    }
-    assert events["prodkit.refused"] == {"attempt": 1, "error": "ModelAPIError", "retry_after_s": 0.02}
-    assert events["prodkit.waited"]["attempt"] == 2
-    assert events["prodkit.waited"]["wait_s"] >= 0.015
+    ]
+    [(name, data)] = events
+    assert name == "prodkit.limited"
+    assert data["waited_s"] >= 0.1
+    assert (data["attempts"], data["refusals"]) == (3, 1)
+    assert data["reserved_tokens"] > 0
+    assert data["used_tokens"] > 0
+
+
+async def test_a_failed_call_has_its_event_too() -> None:
+    """What was waited for in vain is told as well."""
+    model = RateLimitedAsyncChat(Moody(moods=[ConnectionError()] * 2), retry=RetryPolicy(2, 0.01))
+    seen: list[Any] = []
+    with pytest.raises(ConnectionError):
+        async for event in (RunnableLambda(lambda text: text) | model).astream_events("hi", version="v2"):
+            seen += [event["data"]] if event["name"] == "prodkit.limited" else []
+    assert [(data["attempts"], data["used_tokens"]) for data in seen] == [(2, 0)]
 
 
 async def test_a_wait_that_was_none_is_no_event() -> None:

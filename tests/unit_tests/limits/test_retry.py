@@ -130,9 +130,9 @@ def test_a_date_is_read_as_seconds_from_now() -> None:
 
 
 def test_delays_grow_and_never_undercut_the_provider() -> None:
-    """Half a second, doubled each time, with jitter on top; what was asked for is a floor."""
+    """A tenth of a second, then four times as long, with jitter on top; what was asked for is a floor."""
     policy = RetryPolicy(max_wait_s=10.0)
-    for attempt, floor_s in ((1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0)):
+    for attempt, floor_s in ((1, 0.1), (2, 0.4), (3, 1.6), (4, 6.4)):
         assert floor_s <= (policy.delay_s(attempt, None) or 0.0) <= 1.5 * floor_s
     assert policy.delay_s(20, None) == 10.0
     assert 3.0 <= (policy.delay_s(1, 3.0) or 0.0) <= 3.3
