@@ -73,7 +73,7 @@ def test_a_ready_answer_is_asked_again_with_its_own_prompt(
     server = provider(in_turn(BAD, GOOD))
     model = make_model(server)
     chain = PROMPT | model | InstructorParser(ActorFilmography, llm=model, include_raw=True)
-    [result] = (
+    *_, result = (
         list(chain.stream({"actor": "Brad Pitt"})) if streaming else [chain.invoke({"actor": "Brad Pitt"})]
     )
     assert result["parsed"] == BRAD
@@ -88,7 +88,7 @@ async def test_a_streamed_answer_is_put_together_asynchronously(provider: Any, m
     server = provider(in_turn(BAD, GOOD))
     model = make_model(server)
     chain = PROMPT | model | InstructorParser(ActorFilmography, llm=model)
-    assert [item async for item in chain.astream({"actor": "Brad Pitt"})] == [BRAD]
+    assert [item async for item in chain.astream({"actor": "Brad Pitt"})][-1] == BRAD
     assert sent(server)[1]["content"] == "Actor: Brad Pitt"
 
 
