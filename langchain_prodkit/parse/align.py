@@ -7,262 +7,319 @@ form (`"1,200"` for 1200, one item for a list of one). Nothing is filled in, gue
 from __future__ import annotations
 
 import json
-import re
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from langchain_prodkit.parse import scalars
+from langchain_prodkit.parse.keys import normal, rename, resolved
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from langchain_prodkit.parse.shape import Rules, Shape
 
-__all__ = ["align", "envelopes", "normal"]
+__all__ = ["align", "loads"]
 
 MAX_ROUNDS: Final = 6
 """Each round fixes one level of wrong nesting."""
-MAX_FIXES: Final = 1_000
-_ENVELOPES: Final = ("arguments", "parameters", "input", "args", "kwargs", "function")
-_NUMBER: Final = re.compile(r"[$€£¥]?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?)")
-_QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _SKIP: Final = object()
+_DROP: Final = object()
 
 
-def align(value: Any, shape: Shape, rules: Rules, source: str) -> tuple[Any, list[str]]:
+class _Int(int):
+    """An integer that remembers how it was written."""
+
+    written: str
+
+
+class _Float(float):
+    """A number that remembers how it was written: 1.10 is 1.1 as a number, and not as a text."""
+
+    written: str
+
+
+def loads(text: str, *, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Read JSON whose numbers remember how they were written."""
+    return json.loads(text, parse_int=_int, parse_float=_float, object_pairs_hook=pairs)
+
+
+def _int(written: str) -> _Int:
+    value = _Int(written)
+    value.written = written
+    return value
+
+
+def _float(written: str) -> _Float:
+    value = _Float(written)
+    value.written = written
+    return value
+
+
+def align(value: Any, shape: Shape, rules: Rules) -> tuple[Any, list[str]]:
     """Give the validated object and the names of the fixes it took; `value` is changed in place.
 
     Raises:
         ValidationError: Something is wrong that cannot be fixed safely.
     """
-    repairs: list[str] = []
-    if not rules.strict:
-        _rename(value, shape.schema, shape.schema.get("$defs", {}), repairs)
+    repairs: dict[str, None] = {}
+    if rules.strict:
+        return shape.validate(value, rules), []
     for _ in range(MAX_ROUNDS):
+        if rename(value, shape):
+            repairs["key"] = None
         try:
-            return shape.validate(value, rules), repairs
+            return shape.validate(value, rules), list(repairs)
         except ValidationError as error:
             holder = [value]
-            if rules.strict or not _fix(holder, error, source, repairs):
+            if shape.is_strict or not _fix(holder, error, shape, repairs):
                 raise
             value = holder[0]
-    return shape.validate(value, rules), repairs
+    return shape.validate(value, rules), list(repairs)
 
 
-def normal(key: str) -> str:
-    """Write a key without case and separators, so that `dueDate` and `due_date` are one."""
-    return re.sub(r"[\s_\-.]", "", key).casefold()
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an issue is, and what is known of it."""
+
+    container: Any
+    key: Any
+    path: tuple[int | str, ...]
+    issue: Any
+    root: Any
+    shape: Shape
+
+    @property
+    def value(self) -> Any:
+        return self.container[self.key]
+
+    @property
+    def field(self) -> str:
+        """The name of the field, or of the list that the value is in."""
+        return next((part for part in reversed(self.path) if isinstance(part, str)), "")
+
+    def schema(self) -> dict[str, Any]:
+        """The schema of the place, unions not yet decided."""
+        if not self.path:
+            return _followed(self.shape.schema, self.shape)
+        part = self.path[-1]
+        parent = self._parent()
+        inside = parent.get("properties", {}).get(part) if isinstance(part, str) else None
+        inside = inside or parent.get("items" if isinstance(part, int) else "additionalProperties", {})
+        return _followed(inside, self.shape)
+
+    def is_optional(self) -> bool:
+        """Tell a field that may be left out, with nothing or an empty list as its default."""
+        if not isinstance(self.container, dict) or not self.path:
+            return False
+        parent = self._parent()
+        field = parent.get("properties", {}).get(self.key)
+        return (
+            isinstance(field, dict)
+            and self.key not in parent.get("required", ())
+            and not field.get("default")
+        )
+
+    def _parent(self) -> dict[str, Any]:
+        schema: Any = self.shape.schema
+        value = self.root
+        for part in self.path[:-1]:
+            schema = resolved(value, schema, self.shape.defs)
+            value = value[part]
+            inside = schema.get("properties", {}).get(part) if isinstance(part, str) else None
+            schema = inside or schema.get("items" if isinstance(part, int) else "additionalProperties", {})
+        return resolved(value, schema, self.shape.defs)
 
 
-def _fix(holder: list[Any], error: ValidationError, source: str, repairs: list[str]) -> bool:
-    issues = error.errors(include_url=False, include_input=False)
-    if len(issues) > MAX_FIXES:
-        return False
-    at: dict[tuple[int, Any], list[Any]] = {}
-    for issue in issues:
-        place = _place(holder, issue["loc"])
+def _followed(schema: Any, shape: Shape) -> dict[str, Any]:
+    while isinstance(schema, dict) and "$ref" in schema:
+        schema = shape.defs.get(schema["$ref"].rpartition("/")[2], {})
+    return schema if isinstance(schema, dict) else {}
+
+
+def _fix(holder: list[Any], error: ValidationError, shape: Shape, repairs: dict[str, None]) -> bool:
+    unions: dict[Any, dict[Any, list[_Place]]] = {}
+    for issue in error.errors(include_url=False, include_input=False):
+        place, union, member = _placed(holder, issue, shape)
         if place is not None:
-            at.setdefault((id(place[0]), place[1]), []).append((place, issue))
+            unions.setdefault(union, {}).setdefault(member, []).append(place)
     fixed = False
-    for found in at.values():
-        (container, key), issue = found[0]
-        if len({item["type"] for _, item in found}) > 1:
-            continue  # members of a union disagree on what it should be
-        fix = _FIXES.get(issue["type"])
-        if fix is None:
-            continue
-        new, name = fix(container[key], issue, source)
-        if new is not _SKIP:
-            container[key] = new
+    for union, members in unions.items():
+        made = [[(place, *_fixed(place)) for place in places] for places in members.values()]
+        if union is not None and len(made) > 1:
+            made = [fixes for fixes in made if all(new is not _SKIP for _, new, _ in fixes)]
+            if len({repr([new for _, new, _ in fixes]) for fixes in made}) != 1:
+                continue  # members of a union disagree on what it should be
+        for place, new, name in made[0]:
+            if new is _SKIP:
+                continue
+            if new is _DROP:
+                del place.container[place.key]
+            else:
+                place.container[place.key] = new
+            repairs[name] = None
             fixed = True
-            if name not in repairs:
-                repairs.append(name)
     return fixed
 
 
-def _place(holder: list[Any], loc: tuple[int | str, ...]) -> tuple[Any, Any] | None:
-    """Find the container and key that a location means; union tags in it are passed over."""
+def _placed(holder: list[Any], issue: Any, shape: Shape) -> tuple[_Place | None, Any, Any]:
+    """Find what an issue is about, the union that it is in and the member of it that complains."""
     container: Any = holder
     key: Any = 0
-    for part in loc:
+    path: list[int | str] = []
+    union = member = None
+    loc = issue["loc"]
+    if "[key]" in loc:
+        return None, None, None
+    for position, part in enumerate(loc):
         current = container[key]
         if (isinstance(current, dict) and part in current) or (
             isinstance(current, list) and isinstance(part, int) and part < len(current)
         ):
             container, key = current, part
-    return container, key
+            path.append(part)
+        elif union is None and not (issue["type"].startswith("missing") and position == len(loc) - 1):
+            union, member = (tuple(path), ""), part
+    return _Place(container, key, tuple(path), issue, holder[0], shape), union, member
 
 
-# -- fixes: (value, issue, source) -> (new value or _SKIP, name) ------------------------------
+def _fixed(place: _Place) -> tuple[Any, str]:
+    fix = _FIXES.get(place.issue["type"])
+    return (_SKIP, "") if fix is None else fix(place)
 
 
-def _number(value: Any, issue: Any, source: str) -> tuple[Any, str]:  # noqa: ARG001
-    name = "number"
-    if isinstance(value, str) and (found := _NUMBER.fullmatch(value.strip())):
-        digits = found.group(1).replace(",", "")
-        number = float(digits) if "." in digits else int(digits)
-        if issue["type"].startswith("int") and isinstance(number, float):
-            return (int(number), name) if number.is_integer() else (_SKIP, name)
-        return number, name
-    return _SKIP, name
+# -- fixes: (place) -> (new value or _SKIP, name) ------------------------------------------------
 
 
-def _string(value: Any, issue: Any, source: str) -> tuple[Any, str]:  # noqa: ARG001
-    # Only as the model wrote it: 1.10 read as a number is no longer "1.10", nor is 7 still "007".
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        as_written = re.search(rf"(?<![\w.]){re.escape(repr(value))}(?![\w.])", source)
-        return (repr(value), "string") if as_written else (_SKIP, "string")
-    return _SKIP, "string"
+def _scalar(place: _Place) -> tuple[Any, str]:
+    """Take what stands for the same scalar: nothing, one item of a list."""
+    value = place.value
+    if isinstance(value, str) and value.strip().casefold() in scalars.NULLS and _is_nullable(place.schema()):
+        return None, "null"
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str | int | float):
+        return value[0], "list_for_single"
+    return _SKIP, ""
 
 
-def _listed(value: Any, issue: Any, source: str) -> tuple[Any, str]:
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        return _decoded(value, issue, source)
-    if value is None or isinstance(value, list) or value == "":
-        return _SKIP, "single_for_list"
+def _is_nullable(schema: dict[str, Any]) -> bool:
+    members = schema.get("anyOf", ())
+    kinds = {member.get("type") for member in members if isinstance(member, dict)}
+    return "null" in kinds and "string" not in {
+        member.get("type") for member in members if isinstance(member, dict) and "format" not in member
+    }
+
+
+def _number(place: _Place) -> tuple[Any, str]:
+    value = place.value
+    if isinstance(value, str) and not place.issue["type"].endswith("_type"):
+        is_fraction = _is_fraction(place.schema())
+        if (part := scalars.percentage(value, place.field, is_fraction=is_fraction)) is not None:
+            return _as_json(part), "percent"
+        if (number := scalars.number(value, place.field)) is not None:
+            if place.issue["type"].startswith("int") and number != int(number):
+                return _SKIP, ""
+            return _as_json(number), "number"
+    return _scalar(place)
+
+
+def _is_fraction(schema: dict[str, Any]) -> bool:
+    numbers = [
+        item
+        for item in (schema, *schema.get("anyOf", ()))
+        if isinstance(item, dict) and item.get("type") in {"number", "integer"}
+    ]
+    tops = [item.get("maximum", item.get("exclusiveMaximum")) for item in numbers]
+    return bool(tops) and all(top is not None and top <= 1 for top in tops)
+
+
+def _as_json(number: int | Decimal) -> int | float:
+    if isinstance(number, Decimal) and number != int(number):
+        return float(number)
+    return int(number)
+
+
+def _string(place: _Place) -> tuple[Any, str]:
+    value = place.value
+    if isinstance(value, _Int | _Float):
+        return value.written, "string"
+    return _scalar(place)
+
+
+def _date(place: _Place) -> tuple[Any, str]:
+    if isinstance(place.value, str) and (iso := scalars.date(place.value)) is not None:
+        return iso, "date"
+    return _scalar(place)
+
+
+def _listed(place: _Place) -> tuple[Any, str]:
+    value = place.value
+    if isinstance(value, str) and value.lstrip().startswith("[") and value.rstrip().endswith("]"):
+        return _decoded(place)
+    if value is None:
+        # No list is what a field that may be left out says by being left out.
+        return (_DROP, "null") if place.is_optional() else (_SKIP, "")
+    if isinstance(value, list) or value == "":
+        return _SKIP, ""
+    if isinstance(value, str) and any(mark in value for mark in (", ", "; ", "\n")):
+        return _SKIP, ""  # it may be several
     return [value], "single_for_list"
 
 
-def _decoded(value: Any, issue: Any, source: str) -> tuple[Any, str]:  # noqa: ARG001
+def _decoded(place: _Place) -> tuple[Any, str]:
+    value = place.value
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
         return value[0], "list_for_single"
     if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
         try:
-            return json.loads(value), "double_encoded"
+            return loads(value), "double_encoded"
         except (ValueError, RecursionError):
             pass
-    return _SKIP, "double_encoded"
+    return _SKIP, ""
 
 
-def _choice(value: Any, issue: Any, source: str) -> tuple[Any, str]:  # noqa: ARG001
-    expected = issue.get("ctx", {}).get("expected", "")
-    return _one_of(value, _QUOTED.findall(expected)), "case"
+def _choice(place: _Place) -> tuple[Any, str]:
+    schema = place.schema()
+    members = [schema, *(item for item in schema.get("anyOf", ()) if isinstance(item, dict))]
+    resolved_members = [resolved(None, item, place.shape.defs) for item in members]
+    choices: list[Any] = []
+    for item in resolved_members:
+        choices += item.get("enum", [item["const"]] if "const" in item else [])
+    new = _one_of(place.value, choices)
+    return (new, "case") if new is not _SKIP else _scalar(place)
 
 
-def _tag(value: Any, issue: Any, source: str) -> tuple[Any, str]:  # noqa: ARG001
-    context = issue.get("ctx", {})
-    key = str(context.get("discriminator", "")).strip("'")
-    if isinstance(value, dict) and key in value:
-        tag = _one_of(value[key], _QUOTED.findall(context.get("expected_tags", "")))
-        if tag is not _SKIP:
-            return {**value, key: tag}, "case"
-    return _SKIP, "case"
-
-
-def _one_of(value: Any, choices: list[str]) -> Any:
+def _one_of(value: Any, choices: list[Any]) -> Any:
     if not isinstance(value, str):
         return _SKIP
-    same = [choice for choice in choices if normal(choice) == normal(value)]
+    same: list[Any] = [
+        choice for choice in choices if isinstance(choice, str) and normal(choice) == normal(value)
+    ]
+    same += [choice for choice in choices if type(choice) is int and str(choice) == value.strip()]
     return same[0] if len(same) == 1 else _SKIP
 
 
-_FIXES: Final[dict[str, Callable[[Any, Any, str], tuple[Any, str]]]] = {
-    **dict.fromkeys(("int_parsing", "int_type", "float_parsing", "float_type", "decimal_parsing"), _number),
+def _tag(place: _Place) -> tuple[Any, str]:
+    context = place.issue.get("ctx", {})
+    key = str(context.get("discriminator", "")).strip("'")
+    value = place.value
+    if isinstance(value, dict) and key in value:
+        tags = [tag.strip().strip("'") for tag in context.get("expected_tags", "").split(",")]
+        if (tag := _one_of(value[key], tags)) is not _SKIP:
+            return {**value, key: tag}, "case"
+    return _decoded(place)
+
+
+_FIXES: Final[dict[str, Callable[[_Place], tuple[Any, str]]]] = {
+    **dict.fromkeys(("int_parsing", "float_parsing", "decimal_parsing"), _number),
+    **dict.fromkeys(("int_type", "float_type", "decimal_type"), _number),
+    **dict.fromkeys(("bool_parsing", "bool_type", "uuid_parsing", "uuid_type"), _scalar),
+    **dict.fromkeys(("date_from_datetime_parsing", "date_parsing", "date_from_datetime_inexact"), _date),
+    **dict.fromkeys(("datetime_from_date_parsing", "datetime_parsing", "date_type", "datetime_type"), _date),
     "string_type": _string,
     **dict.fromkeys(("list_type", "set_type", "tuple_type", "frozen_set_type", "iterable_type"), _listed),
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "dataclass_type"), _decoded),
     **dict.fromkeys(("literal_error", "enum"), _choice),
-    "union_tag_invalid": _tag,
+    **dict.fromkeys(("union_tag_invalid", "union_tag_not_found"), _tag),
 }
-
-
-# -- keys -------------------------------------------------------------------------------------
-
-
-def _rename(value: Any, schema: Any, defs: Any, repairs: list[str], depth: int = 0) -> None:
-    """Give known fields their names back where the model changed case or separators."""
-    if depth > 100 or not isinstance(value, dict | list):  # noqa: PLR2004 - deeper is refused anyway
-        return
-    schema = _resolved(value, schema, defs)
-    if isinstance(value, list):
-        for item in value:
-            _rename(item, schema.get("items", {}), defs, repairs, depth + 1)
-        return
-    properties = schema.get("properties", {})
-    if _renamed(value, properties) and "key" not in repairs:
-        repairs.append("key")
-    for key, item in value.items():
-        inner = properties.get(key, schema.get("additionalProperties", {}))
-        _rename(item, inner, defs, repairs, depth + 1)
-
-
-def _renamed(value: dict[str, Any], properties: dict[str, Any]) -> bool:
-    missing: dict[str, str | None] = {}
-    for name in properties:
-        if name not in value:
-            missing[normal(name)] = None if normal(name) in missing else name
-    renamed = False
-    if missing:
-        for key in [key for key in value if key not in properties]:
-            meant = missing.pop(normal(key), None)
-            if meant is not None:
-                value[meant] = value.pop(key)
-                renamed = True
-    return renamed
-
-
-def _resolved(value: Any, schema: Any, defs: Any) -> dict[str, Any]:
-    """Follow references, and unions where only one member can be meant."""
-    for _ in range(10):
-        if not isinstance(schema, dict):
-            return {}
-        if "$ref" in schema:
-            schema = defs.get(schema["$ref"].rpartition("/")[2], {})
-        elif "discriminator" in schema and isinstance(value, dict):
-            told = schema["discriminator"]
-            tag = value.get(told["propertyName"])
-            schema = {"$ref": told.get("mapping", {}).get(tag if isinstance(tag, str) else None, "")}
-        elif "anyOf" in schema or "oneOf" in schema:
-            kinds = [_resolved(value, item, defs) for item in schema.get("anyOf") or schema["oneOf"]]
-            wanted = "properties" if isinstance(value, dict) else "items"
-            fitting = [kind for kind in kinds if wanted in kind]
-            return fitting[0] if len(fitting) == 1 else {}
-        else:
-            return schema
-    return {}
-
-
-def envelopes(value: Any, shape: Shape, depth: int = 0) -> Iterator[tuple[Any, bool]]:
-    """Offer the value, and what is inside when it is wrapped; the flag says which."""
-    if shape.key is not None:
-        yield from _keyed(value, shape)
-        return
-    properties = _resolved(value, shape.schema, shape.schema.get("$defs", {})).get("properties", {})
-    if isinstance(value, dict):
-        known = {normal(name) for name in properties}
-        inner = [
-            key for key in _ENVELOPES if isinstance(value.get(key), dict | str) and normal(key) not in known
-        ]
-        if inner:
-            yield from _deeper(value[inner[0]], shape, depth)
-            return
-        if not value or not properties or any(normal(key) in known for key in value if isinstance(key, str)):
-            yield value, depth > 0
-        if len(value) == 1:
-            yield from _deeper(next(iter(value.values())), shape, depth)
-    elif isinstance(value, list) and len(value) == 1:
-        yield from _deeper(value[0], shape, depth)
-
-
-def _keyed(value: Any, shape: Shape) -> Iterator[tuple[Any, bool]]:
-    for key in _ENVELOPES:
-        if (
-            isinstance(value, dict)
-            and len(value) > 1
-            and shape.key not in value
-            and isinstance(value.get(key), dict)
-        ):
-            value = value[key]
-    if isinstance(value, dict) and shape.key in value:
-        yield value[shape.key], False
-    else:
-        yield value, False
-
-
-def _deeper(value: Any, shape: Shape, depth: int) -> Iterator[tuple[Any, bool]]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return
-    if isinstance(value, dict | list) and depth < 3:  # noqa: PLR2004 - nobody wraps deeper
-        yield from envelopes(value, shape, depth + 1)

@@ -1,41 +1,50 @@
 """Find the JSON blocks in what a model wrote, whatever stands around and whatever is wrong inside.
 
-One pass over the special characters; strings are told from prose by what follows their closing quote,
-so quotes inside of quotes, missing commas and comments do not lead astray.
+One pass. What is JSON already is read at C speed; the rest is mended; what cannot be mended is passed
+over whole, so that a part of it is never taken for an answer.
 """
 
+# ruff: noqa: RUF001 - models write typographic quotes and full-width punctuation, so they stand here
 from __future__ import annotations
 
 import html
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+
+from langchain_prodkit.parse.mend import MAX_DEPTH, Cut, Doubt, mend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Block", "blocks", "without_comments", "without_frame"]
+__all__ = ["Block", "blocks", "joined", "with_whole_characters", "without_frame"]
 
-MAX_DEPTH: Final = 128
 _CLOSE: Final = {"{": "}", "[": "]"}
 _CLOSE_QUOTE: Final = {'"': '"', "'": "'", "“": "”"}
-_THOUGHT: Final = re.compile(
-    r"<(think|thinking|thought|reasoning|scratchpad)>.*?</\1>", re.DOTALL | re.IGNORECASE
+_THOUGHT: Final = "think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis"
+# Where an object, a list or a call may start, and where thinking starts and ends; an object starts with
+# a key, a list with a value: braces in prose do neither.
+_TOP: Final = re.compile(
+    rf"""(?P<thought></?(?:\w+:)?(?:{_THOUGHT})(?:\s[^<>\n]*)?>|\[/?THINK\]|◁/?think▷)
+    |(?P<block>
+      \{{\s*+(?:[\"'“”„‘`«}}]|//|/\*|\#|[^\W\d][\w$-]*+\s*+[:=]|(?:\\[nrt]\s*+)*\\+["nrt])
+     |\[\s*+(?:[\"'“„‘`{{\[\]]|//|/\*|\#|[-+.]?\d|true\b|false\b|null\b|True\b|False\b|None\b|\\+")
+     |\b[A-Z]\w*+\(\s*+[a-z_]\w*+\s*+=(?!=)
+    )""",
+    re.VERBOSE | re.IGNORECASE,
 )
-_THOUGHT_END: Final = re.compile(r"</(?:think|thinking|thought|reasoning|scratchpad)>", re.IGNORECASE)
-_THOUGHT_OPEN: Final = re.compile(r"<(?:think|thinking|thought|reasoning|scratchpad)>", re.IGNORECASE)
-# An object starts with a key, a list with a value: braces in prose do neither.
-_OBJECT: Final = re.compile(
-    r"""\{\s*(?:(?://|\#)[^\n]*\n\s*|/\*.*?\*/\s*)*(?:["'“}]|[A-Za-z_$][\w$-]*\s*:)""", re.DOTALL
-)
-_LIST: Final = re.compile(
-    r"""\[\s*(?:(?://|\#)[^\n]*\n\s*|/\*.*?\*/\s*)*(?:["'“{\[\]]|-?\d|true|false|null|True|False|None)""",
-    re.DOTALL,
-)
-_START: Final = re.compile(r"[{\[]")
+_FINAL: Final = re.compile(r"<\|channel\|>\s*final[^<]*<\|message\|>")
+_ENTITY: Final = re.compile(r"&(?:quot|apos|#39|#34|#x22|#x27);")
 _SPECIAL: Final = re.compile(r"""["'“{}\[\]#]|/[/*]""")
-_AFTER_STRING: Final = re.compile(r"""[ \t\xa0\u200b]*(?:[,:}\]\n\r#]|/[/*]|$)""")
-_AFTER_KEY_OR_ITEM: Final = re.compile(r"""\s*["'“]""")
+_AFTER_STRING: Final = re.compile(r"""[ \t\xa0\u200b]*+(?:[,:}\]\n\r#]|/[/*]|$)|\s*+["'“]""")
+# What shows that a block is a part of something larger that is broken.
+_PART_BEFORE: Final = re.compile(r"""["'“”][ \t]*+[:：]\s*\Z""")
+_PART_OF_BROKEN: Final = re.compile(r"""\s*+[,:\]}"'“”]""")
+_PART_AFTER: Final = re.compile(r"""\s*+(?:[\]}]|,?\s*+["“'][^"“”'\n]{1,100}["”']\s*+[:：])""")
+_ONE_TOO_MANY: Final = re.compile(r"\s*+}\s*+(?:```|</|\Z)")
+_PART_AFTER_MENDED: Final = re.compile(r"""[^\n]{0,300}?["'”][ \t]*+[:,\]}]""")
+_DECODER: Final = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +52,17 @@ class Block:
     """A span of text that reads as one JSON object or list."""
 
     text: str
+    """As it stands in the answer."""
     start: int
     end: int
-    is_complete: bool
+    json: str | None
+    """As JSON; None where it could mean two things, or is cut off."""
+    repairs: tuple[str, ...] = ()
+    open_brackets: int = 0
+    """Brackets that were missing at the end of the text."""
+    is_complete: bool = True
     """False when the text ended before the block did."""
+    is_mended: bool = field(default=False, kw_only=True)
 
 
 def without_frame(text: str) -> tuple[str, list[str]]:
@@ -55,38 +71,150 @@ def without_frame(text: str) -> tuple[str, list[str]]:
     bare = text.replace("\ufeff", "").replace("\u200b", "")
     if bare != text:
         repairs.append("invisible_characters")
-    cut = _THOUGHT.sub(" ", bare)
-    if last := list(_THOUGHT_END.finditer(cut)):  # some templates open the tag in the prompt
-        cut = cut[last[-1].end() :]
-    if unclosed := _THOUGHT_OPEN.search(cut):
-        cut = cut[: unclosed.start()]
-    if cut != bare:
+    if told := list(_FINAL.finditer(bare)):
+        bare = bare[told[-1].end() :]
         repairs.append("thinking")
-    if '"' not in cut and "&quot;" in cut:
-        cut = html.unescape(cut)
+    if '"' not in bare and _ENTITY.search(bare):
+        bare = html.unescape(bare)
         repairs.append("html_entities")
-    return cut, repairs
+    return bare, repairs
 
 
-def blocks(text: str) -> list[Block]:
-    """List the outermost blocks in order; one that never ends is the last."""
-    return list(_scan(text))
+def with_whole_characters(text: str) -> str:
+    """Put the halves of surrogate pairs together; a half that stands alone stays one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return text
 
 
-def _scan(text: str) -> Iterator[Block]:
+def blocks(text: str) -> tuple[list[Block], bool]:
+    """List the outermost blocks outside of thinking in order, and whether there was thinking.
+
+    One that never ends is the last.
+    """
+    found: list[Block] = []
+    thought = False
     position = 0
-    while found := _START.search(text, position):
-        start = found.start()
-        pattern = _OBJECT if text[start] == "{" else _LIST
-        if pattern.match(text, start) is None:
-            position = start + 1
+    while top := _TOP.search(text, position):
+        if top.group("thought"):
+            thought = True
+            position = top.end()
+            if "/" in top.group()[:2]:
+                found.clear()  # some templates open the tag in the prompt
+            elif (position := _thought_end(text, top)) < 0:
+                break
             continue
-        end = _end(text, start)
-        if end is None:
-            yield Block(text[start:], start, len(text), is_complete=False)
-            return
-        yield Block(text[start:end], start, end, is_complete=True)
-        position = end
+        block = _block(text, top.start())
+        if block.json is None and (closing := _last_closing(block.text)):
+            # The block began in a thought that broke off in the middle of it.
+            thought = True
+            found.clear()
+            position = block.start + closing
+            continue
+        if found and found[-1].json is None and _PART_OF_BROKEN.match(text, found[-1].end):
+            block = replace(block, json=None)
+        found.append(block)
+        if not block.is_complete:
+            break
+        position = block.end
+    return found, thought
+
+
+def joined(found: list[Block]) -> Block:
+    """Make one list of several objects."""
+    rows = "[" + ",".join(block.json or "" for block in found) + "]"
+    repairs = tuple(dict.fromkeys(name for block in found for name in block.repairs))
+    return Block(rows, found[0].start, found[-1].end, rows, repairs, is_mended=True)
+
+
+def _thought_end(text: str, opened: re.Match[str]) -> int:
+    tag = opened.group().split()[0].rstrip(">")
+    closing = tag[0] + "/" + tag[1:]
+    # Names of tags in prose are a line of text, so a search without case costs one pass.
+    found = re.compile(re.escape(closing) + r"\s*>?", re.IGNORECASE).search(text, opened.end())
+    return found.end() if found else -1
+
+
+def _last_closing(text: str) -> int:
+    end = 0
+    for found in _TOP.finditer(text) if "</" in text or "/THINK" in text else ():
+        if found.group("thought") and "/" in found.group()[:2]:
+            end = found.end()
+    return end
+
+
+def _block(text: str, start: int) -> Block:
+    try:
+        _, end = _DECODER.raw_decode(text, start)
+    except ValueError:
+        pass
+    except RecursionError:
+        return Block(text[start:], start, len(text), None, is_complete=False)
+    else:
+        block_text = text[start:end]
+        return Block(block_text, start, end, None if _is_part(text, start, end) else block_text)
+    escaped = re.compile(r'[{\[](?:\s|\\[nrt])*+\\+"').match(text, start)
+    if escaped:
+        return _escaped(text, start)
+    try:
+        mended = mend(text, start)
+    except Cut:
+        return Block(text[start:], start, len(text), None, is_complete=False)
+    except Doubt:
+        end_found = _end(text, start)
+        end = len(text) if end_found is None else end_found
+        return Block(text[start:end], start, end, None, is_complete=end_found is not None)
+    is_part = _is_part(text, start, mended.end) or _PART_AFTER_MENDED.match(text, mended.end)
+    return Block(
+        text[start : mended.end],
+        start,
+        mended.end,
+        None if is_part else mended.json,
+        mended.repairs,
+        mended.open_brackets,
+        is_complete=not mended.open_brackets,
+        is_mended=True,
+    )
+
+
+def _is_part(text: str, start: int, end: int) -> bool:
+    """Tell a part of something larger that is broken; braces of a template around it are none."""
+    before = text[max(0, start - 100) : start]
+    if _PART_BEFORE.search(before):
+        return True
+    if before.rstrip()[-1:] == "{" and text[end : end + 20].lstrip()[:1] == "}":
+        return False
+    return _PART_AFTER.match(text, end) is not None and not _ONE_TOO_MANY.match(text, end)
+
+
+def _escaped(text: str, start: int) -> Block:
+    r"""Read a block whose quotes are all written `\"`, inside of quotes or without."""
+    end = len(text)
+    if text[start - 1 : start] == '"':
+        try:
+            inner, end = json.decoder.scanstring(text, start, False)  # type: ignore[attr-defined]
+        except ValueError:
+            return Block(text[start:], start, len(text), None, is_complete=False)
+    else:
+        inner = re.sub(r'\\(["nrt\\])', lambda found: _PLAIN_OF.get(found[1], found[1]), text[start:])
+    try:
+        _, length = _DECODER.raw_decode(inner)
+        json_text = inner[:length]
+    except (ValueError, RecursionError):
+        return Block(text[start:], start, len(text), None, is_complete=False)
+    if end == len(text):  # unescaped to the end of the text; the rest has no more to say
+        rest = inner[length:]
+        if _TOP.search(rest):
+            return Block(text[start:], start, len(text), None, is_complete=False)
+    return Block(text[start:end], start, end, json_text, ("escaped_quotes",))
+
+
+_PLAIN_OF: Final = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+# -- where a block that cannot be mended ends ---------------------------------------------------
 
 
 def _end(text: str, start: int) -> int | None:
@@ -106,65 +234,36 @@ def _end(text: str, start: int) -> int | None:
     return None
 
 
-def without_comments(text: str) -> str:
-    """Take comments out of a block; inside strings they are no comments."""
-    parts = []
-    last = 0
-    for start, end in _comments(text):
-        parts.append(text[last:start])
-        last = end
-    return "".join([*parts, text[last:]])
-
-
-def _marks(text: str, start: int) -> Iterator[tuple[str, int]]:
-    """Walk over the brackets outside of strings and comments."""
-    for kind, begin, _ in _walk(text, start):
-        if kind in "{}[]":
-            yield kind, begin
-
-
-def _comments(text: str) -> Iterator[tuple[int, int]]:
-    for kind, begin, end in _walk(text, 0):
-        if kind in {"#", "//", "/*"}:
-            yield begin, end
-
-
-def _walk(text: str, position: int) -> Iterator[tuple[str, int, int]]:
-    """Walk over brackets, strings and comments; a string that never ends is the last thing there is."""
+def _marks(text: str, position: int) -> Iterator[tuple[str, int]]:
+    """Walk over the brackets outside of strings and comments; a string without end is the last."""
     while found := _SPECIAL.search(text, position):
         kind, begin = found.group(), found.start()
         position = found.end()
-        if kind in _CLOSE_QUOTE:
+        if kind in "{}[]":
+            yield kind, begin
+        elif kind in _CLOSE_QUOTE:
             if kind == "'" and not _opens(text, begin):
                 continue
             end = _string_end(text, position, _CLOSE_QUOTE[kind])
             position = len(text) if end is None else end
-        elif kind == "/*":
-            end = text.find("*/", position)
-            position = len(text) if end < 0 else end + 2
-        elif kind in {"//", "#"}:
-            end = text.find("\n", position)
-            position = len(text) if end < 0 else end
-        yield kind, begin, position
+        else:
+            end_mark = "*/" if kind == "/*" else "\n"
+            end = text.find(end_mark, position)
+            position = len(text) if end < 0 else end + len(end_mark)
 
 
 def _opens(text: str, position: int) -> bool:
     """Tell an opening single quote from an apostrophe by what stands before it."""
-    before = position - 1
-    while before >= 0 and text[before].isspace():
-        before -= 1
-    return before < 0 or text[before] in "{[,:'\""
+    return text[max(0, position - 20) : position].rstrip()[-1:] in tuple("{[,:'\"(")
 
 
 def _string_end(text: str, position: int, quote: str) -> int | None:
-    """Find the end of a string: the quote after which JSON goes on, else the first quote."""
+    """Find the end of a string: the quote after which JSON goes on."""
     while (found := text.find(quote, position)) >= 0:
         backslashes = 0
         while text[found - 1 - backslashes] == "\\":
             backslashes += 1
         position = found + 1
-        if backslashes % 2:
-            continue
-        if _AFTER_STRING.match(text, position) or _AFTER_KEY_OR_ITEM.match(text, position):
+        if backslashes % 2 == 0 and _AFTER_STRING.match(text, position):
             return position
     return None

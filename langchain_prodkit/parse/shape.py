@@ -11,12 +11,20 @@ import json
 import types
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, Required, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, PydanticUserError, RootModel, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PydanticUserError,
+    RootModel,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import SchemaError
-from typing_extensions import is_typeddict
+from typing_extensions import TypedDict, is_typeddict
 
 from langchain_prodkit.errors import ConfigurationError, StructuredOutputError
 
@@ -28,6 +36,7 @@ __all__ = ["Rules", "Shape", "Unfit", "shape_of"]
 MAX_ISSUES: Final = 20
 """Issues told to the model at once; a model that gets 20 things wrong will not read the 21st."""
 MAX_ISSUE_CHARS: Final = 300
+_Extra = Literal["allow", "ignore", "forbid"] | None
 _UNIONS = (Union, types.UnionType)
 _LISTS = (list, collections.abc.Iterable, collections.abc.Sequence)
 
@@ -86,10 +95,39 @@ class Shape:
         self.names = frozenset(_names(schema))
         """Field names and type names that the model's author wrote: safe to show anywhere."""
         self.schema = schema
+        self.defs: dict[str, Any] = schema.get("$defs", {})
+        """The definitions that the schema refers to."""
+        facts = _facts(self.adapter.core_schema)
+        self.aliases = facts.aliases
+        """Keys that are read beside those of the schema."""
+        self.is_strict = facts.is_strict
+        """The type itself asks for pydantic's strict mode, somewhere in it."""
+        self.is_custom = facts.is_custom
+        """Code of the user's own sees the input before it is validated."""
+        self.may_lose = _may_lose(schema)
+        """A field that is not required may be lost when its key is misspelt."""
+        self._wrapped: TypeAdapter[Any] | None = None
+        if self.key is not None:
+            wrapper = TypedDict("Wrapped", {self.key: Required[self.type]})  # type: ignore[misc]
+            self._wrapped = TypeAdapter(with_config(ConfigDict(extra="forbid"))(wrapper))
 
-    def validate_json(self, text: str, rules: Rules) -> Any:
+    def validate_json(self, text: str, rules: Rules, *, extra: _Extra = None) -> Any:
         """Validate the bare value; raises pydantic's `ValidationError`."""
-        return self.adapter.validate_json(text, strict=rules.strict or None, context=rules.context)
+        strict = rules.strict or None
+        return self.adapter.validate_json(text, strict=strict, context=rules.context, extra=extra)
+
+    def validate_text(self, text: str, rules: Rules, *, extra: _Extra = None) -> Any:
+        """Validate the value, bare or inside the object that it travels in; raises `ValidationError`."""
+        if self._wrapped is not None and text.lstrip()[:1] == "{":
+            strict = rules.strict or None
+            try:
+                wrapped = self._wrapped.validate_json(text, strict=strict, context=rules.context, extra=extra)
+            except ValidationError as error:
+                if f'"{self.key}"' in text and error.errors()[0]["loc"][:1] == (self.key,):
+                    raise
+            else:
+                return wrapped[self.key]
+        return self.validate_json(text, rules, extra=extra)
 
     def validate(self, value: Any, rules: Rules) -> Any:
         """Validate a value read from JSON by the rules for JSON; raises `ValidationError`."""
@@ -105,7 +143,7 @@ class Shape:
             message = issue["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
             lines.append(f"{path or 'answer'}: {message}"[:MAX_ISSUE_CHARS])
         for issue in issues:
-            if issue["loc"]:
+            if issue["loc"] and len(fields) < MAX_ISSUES:
                 fields[self.public_path(issue["loc"])] = None
         if len(issues) > MAX_ISSUES:
             lines.append(f"and {len(issues) - MAX_ISSUES} more")
@@ -169,6 +207,58 @@ def _names(schema: Any) -> Iterator[str]:
     elif isinstance(schema, list):
         for item in schema:
             yield from _names(item)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What only the core schema tells of a type."""
+
+    aliases: frozenset[str]
+    is_strict: bool
+    is_custom: bool
+
+
+def _facts(core_schema: Any) -> _Facts:
+    aliases: set[str] = set()
+    is_strict = is_custom = False
+    stack = [core_schema]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, list | tuple):
+            stack += node
+        elif isinstance(node, dict):
+            is_strict = is_strict or node.get("strict") is True
+            is_custom = is_custom or node.get("type") in _BEFORE
+            if (alias := node.get("validation_alias")) is not None:
+                aliases.update(_first_keys(alias))
+            config = node.get("config")
+            by_name = isinstance(config, dict) and config.get("validate_by_name")
+            if by_name and isinstance(node.get("cls"), type):
+                aliases.update(getattr(node["cls"], "model_fields", ()))
+            stack += [item for key, item in node.items() if key not in _NOT_SCHEMA]
+    return _Facts(frozenset(aliases), is_strict, is_custom)
+
+
+_BEFORE: Final = frozenset({"function-before", "function-wrap", "function-plain"})
+_NOT_SCHEMA: Final = frozenset({"metadata", "default", "serialization", "validation_alias", "cls"})
+
+
+def _first_keys(alias: Any) -> Iterator[str]:
+    if isinstance(alias, str):
+        yield alias
+    elif isinstance(alias, list):
+        paths = alias if alias and isinstance(alias[0], list) else [alias]
+        yield from (path[0] for path in paths if path and isinstance(path[0], str))
+
+
+def _may_lose(schema: Any) -> bool:
+    """Tell whether any object in the schema has a field that is not required."""
+    if isinstance(schema, dict):
+        properties = schema.get("properties")
+        if isinstance(properties, dict) and properties.keys() - set(schema.get("required", ())):
+            return True
+        return any(_may_lose(item) for item in schema.values())
+    return isinstance(schema, list) and any(_may_lose(item) for item in schema)
 
 
 def _name(model: Any) -> str:

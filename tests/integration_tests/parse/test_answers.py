@@ -164,7 +164,7 @@ async def test_events_say_what_was_asked_again_and_mended(provider: Any, make_mo
     events = [e async for e in parser.astream_events("Actor: Brad Pitt") if e["event"] == "on_custom_event"]
     assert [(event["name"], event["data"]) for event in events] == [
         ("prodkit.reasked", {"attempt": 2, "reason": "validation", "fields": ["name"]}),
-        ("prodkit.repaired", {"repairs": ["syntax"]}),
+        ("prodkit.repaired", {"repairs": ["extra_comma"]}),
     ]
 
 
