@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from langchain_prodkit.limits.bucket import Cost
     from langchain_prodkit.limits.budget import Budget, BudgetStatistics, Price
     from langchain_prodkit.limits.chat import RateLimitedAsyncChat
+    from langchain_prodkit.limits.embeddings import RateLimitedEmbeddings
+    from langchain_prodkit.limits.langchain_limiter import RequestRateLimiter
     from langchain_prodkit.limits.limiter import LocalLimiter
     from langchain_prodkit.limits.protocol import (
         BucketReading,
@@ -41,9 +43,11 @@ __all__ = [
     "LocalLimiter",
     "Price",
     "RateLimitedAsyncChat",
+    "RateLimitedEmbeddings",
     "RateLimiter",
     "Reading",
     "RedisLimiter",
+    "RequestRateLimiter",
     "RetryPolicy",
 ]
 
@@ -60,9 +64,11 @@ __getattr__, __dir__ = lazy_names(
         "LocalLimiter": "limiter",
         "Price": "budget",
         "RateLimitedAsyncChat": "chat",
+        "RateLimitedEmbeddings": "embeddings",
         "RateLimiter": "protocol",
         "Reading": "protocol",
         "RedisLimiter": "redis",
+        "RequestRateLimiter": "langchain_limiter",
         "RetryPolicy": "retry",
     },
 )

@@ -229,9 +229,8 @@ class TokenEstimator:
         correction = learned.corrections.get(kind, 1.0) if learned is not None else 1.0
         return Estimate(raw, round(raw * correction), answer * choices, name, kind, choices, rule)
 
-    def estimate_texts(self, model: object, sizes: Sequence[int]) -> Estimate:
-        """Estimate a request that embeds texts of `sizes` bytes each, and answers with no token."""
-        name = model_name(model)
+    def estimate_texts(self, name: str, sizes: Sequence[int]) -> Estimate:
+        """Estimate a request that has model `name` embed texts of `sizes` bytes, and answers no token."""
         raw = round(sum(sizes) / BYTES_PER_TOKEN)
         return Estimate(raw, round(raw * self.correction(name)), 0, name)
 
