@@ -12,6 +12,7 @@ import math
 import os
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, final
@@ -20,7 +21,7 @@ from langchain_prodkit.errors import ConfigurationError, LimitConflictError, Lim
 from langchain_prodkit.limits.redis_line import Line, Ticket, stamps
 from langchain_prodkit.limits.redis_parcel import Parcel
 from langchain_prodkit.limits.redis_route import Route
-from langchain_prodkit.limits.redis_script import BUCKETS, Answer, Limits
+from langchain_prodkit.limits.redis_script import Answer, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,8 @@ __all__ = ["Counts", "Courier"]
 _FRESH_S: Final = 0.1
 """A turn is looked at again, half-way to it, until it is closer than this: others may be held, or have
 given back."""
+_ARRIVAL_S: Final = 0.25
+"""How long a request may take to reach the provider after its turn."""
 _MOST_ITEMS: Final = 256
 _UNTRIED_S: Final = 0.05
 
@@ -85,7 +88,7 @@ class Courier:
         self._joins = self._handled = 0
         self._line = Line()
         self._booked: list[Ticket] = []
-        self._under_way = dict.fromkeys(BUCKETS, 0.0)
+        self._sent: deque[Ticket] = deque()
         self._in_flight = self._granted = self._refusals = 0
         self._parcel = Parcel()
         self._answer: Answer | None = None
@@ -128,21 +131,26 @@ class Courier:
 
     def settle(self, ticket: Ticket, used_tokens: int | None, reading: Reading | None) -> None:
         """See `Lease`."""
-        self._inbox.put((self._settled, (ticket, used_tokens, reading)))
+        self._tell(self._settled, ticket, used_tokens, reading)
 
     def admit(self, ticket: Ticket, reading: Reading | None) -> None:
         """See `Lease.admitted`."""
         if reading is not None:
-            self._inbox.put((self._noted, (ticket, reading)))
+            self._tell(self._noted, ticket, reading)
 
     def refuse(self, ticket: Ticket, retry_after_s: float | None, reading: Reading | None) -> None:
         """See `Lease`."""
         until_s = None if retry_after_s is None else time.monotonic() + retry_after_s
-        self._inbox.put((self._refused, (ticket, until_s, reading)))
+        self._tell(self._refused, ticket, until_s, reading)
 
     def cancel(self, ticket: Ticket) -> None:
         """Forget a caller, wherever it stands; what was taken for it goes back."""
-        self._inbox.put((self._cancelled, (ticket,)))
+        self._tell(self._cancelled, ticket)
+
+    def _tell(self, what: Callable[..., None], ticket: Ticket, *args: Any) -> None:
+        # A child has nothing to do with what its parent had asked for before the fork.
+        if ticket.pid == os.getpid():
+            self._inbox.put((what, (ticket, *args)))
 
     def counts(self) -> Counts:
         """Say how things stand, after all that was said before; a busy courier is not waited for."""
@@ -288,8 +296,6 @@ class Courier:
             return False
         ticket.state = "done"
         self._in_flight -= 1
-        for name in BUCKETS:
-            self._under_way[name] -= getattr(ticket.cost, name)
         return True
 
     def _withdraw(self, ticket: Ticket, state: Any, error: BaseException | None = None) -> None:
@@ -322,13 +328,10 @@ class Courier:
         """Grant every booked ticket whose turn it is."""
         for ticket in [ticket for ticket in self._booked if ticket.turn_s <= now_s]:
             self._booked.remove(ticket)
-            processes = self._answer.processes if self._answer else 1
-            ticket.unsent = {name: amount * processes for name, amount in self._under_way.items()}
             ticket.granted_s = now_s
             self._in_flight += 1
             self._granted += 1
-            for name in BUCKETS:
-                self._under_way[name] += getattr(ticket.cost, name)
+            self._sent.append(ticket)
             if not self._end(ticket, "granted"):
                 self._cancelled(ticket)
 
@@ -336,7 +339,15 @@ class Courier:
         """Carry everything there is to tell, and book the head of the line."""
         tickets = self._head(now_s)
         items = [(ticket.cost, ticket.left_s(now_s)) for ticket in tickets]
-        ask = self._parcel.pack(items, horizon_s=self._route.horizon_s, is_first=not self._booked)
+        while self._sent and self._sent[0].granted_s < now_s - _ARRIVAL_S:
+            self._sent.popleft()
+        ask = self._parcel.pack(
+            items,
+            now_s=now_s,
+            horizon_s=self._route.horizon_s,
+            is_first=not self._booked,
+            unsent=[*self._booked, *(ticket for ticket in self._sent if ticket.state == "granted")],
+        )
         try:
             answer = self._route.trip(ask, now_s)
         except (ConfigurationError, LimitConflictError) as error:
@@ -372,7 +383,8 @@ class Courier:
                 ticket.turn_s += answer.shifted_s - previous.shifted_s
                 ticket.turn_s = min(ticket.turn_s, now_s + answer.paid_s)
         booked = [(ticket, wait) for ticket, wait in zip(tickets, answer.waits, strict=False) if wait >= 0.0]
-        for (ticket, wait_s), stamp in zip(booked, stamps(booked, answer), strict=True):
+        made = stamps([ticket for ticket, _ in booked], answer, now_s)
+        for (ticket, wait_s), stamp in zip(booked, made, strict=True):
             self._line.leave(ticket)
             ticket.state = "booked"
             ticket.turn_s = now_s + wait_s
@@ -381,7 +393,7 @@ class Courier:
         for ticket in tickets:
             if ticket.is_try and ticket.state == "waiting":
                 self._withdraw(ticket, "expired")
-        self._untried_s = -math.inf if booked or not tickets else now_s + _UNTRIED_S
+        self._untried_s = now_s + (answer.ahead_s if booked or answer.ahead_s else _UNTRIED_S)
         remaining_s = min((ticket.turn_s for ticket in self._booked), default=math.inf) - now_s
         self._look_s = now_s + remaining_s / 2 if _FRESH_S < remaining_s < math.inf else math.inf
         if any(bucket.rate is not None for bucket in answer.buckets.values()):
@@ -392,5 +404,5 @@ class Courier:
 
     def _leave(self) -> None:
         self._fail_all(LimitError("the limiter was closed while calls waited for it"))
-        self._route.leave(replace(self._parcel.pack((), horizon_s=0.0, is_first=False), is_leaving=True))
+        self._route.leave(replace(self._parcel.pack((), now_s=time.monotonic()), is_leaving=True))
         self._look_s = math.inf

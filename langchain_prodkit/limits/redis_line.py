@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, final
@@ -26,10 +27,12 @@ class Stamp:
     """How the shared counts stood when a ticket was booked."""
 
     epoch: str
-    at_s: float
-    """Its turn, by the clock of whoever booked it."""
+    offset_s: float
+    """What the clock of whoever booked it shows more than ours."""
     taken: dict[str, float] = field(default_factory=dict)
     back: dict[str, float] = field(default_factory=dict)
+    unsent: dict[str, float] = field(default_factory=dict)
+    """What of `taken` may reach the provider later than the ticket itself."""
 
 
 @final
@@ -37,8 +40,8 @@ class Ticket:
     """One caller's place: in the line, then booked, then gone."""
 
     __slots__ = (
-        "cost", "error", "expires_s", "granted_s", "is_first", "is_try", "priority", "reading", "stamp",
-        "state", "turn_s", "unsent", "wake",
+        "cost", "error", "expires_s", "granted_s", "is_first", "is_try", "pid", "priority", "reading",
+        "stamp", "state", "turn_s", "wake",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +54,8 @@ class Ticket:
         """Whether its caller goes now or not at all."""
         self.is_first = is_first
         """Whether it stands at the head of its priority, instead of the end."""
+        self.pid = os.getpid()
+        """The process it belongs to."""
         self.state: Literal["waiting", "booked", "granted", "expired", "failed", "done"] = "waiting"
         self.error: BaseException | None = None
         """Why it failed."""
@@ -58,8 +63,6 @@ class Ticket:
         """When it may go; known once it is booked."""
         self.granted_s = math.inf
         self.stamp: Stamp | None = None
-        self.unsent: dict[str, float] = {}
-        """What was under way when its turn came."""
         self.reading: Reading | None = None
         """What the provider's answer said of its limits."""
         self.wake: Callable[[], Any] | None = None
@@ -72,17 +75,23 @@ class Ticket:
         return None if self.expires_s is None else max(0.0, self.expires_s - now_s)
 
 
-def stamps(booked: Sequence[tuple[Ticket, float]], answer: Answer) -> list[Stamp]:
-    """Work out how the counts stood after each of the bookings that `answer` made, with their waits."""
-    # Those in the answer are the counts after the last one.
+def stamps(booked: Sequence[Ticket], answer: Answer, now_s: float) -> list[Stamp]:
+    """Work out how the counts stood after each of the bookings that `answer` made."""
+    # The counts in the answer are those after the last one.
     taken = {name: answer.bucket(name).taken for name in BUCKETS}
     back = {name: answer.bucket(name).back for name in BUCKETS}
-    made: list[Stamp] = []
-    for ticket, wait_s in reversed(booked):
-        made.append(Stamp(answer.epoch, answer.now + wait_s, dict(taken), back))
+    unsent = dict(answer.open)
+    for ticket in booked:
         for name in BUCKETS:
             taken[name] -= getattr(ticket.cost, name)
-    return made[::-1]
+    made: list[Stamp] = []
+    for ticket in booked:
+        for name in BUCKETS:
+            taken[name] += getattr(ticket.cost, name)
+        made.append(Stamp(answer.epoch, answer.now - now_s, dict(taken), back, dict(unsent)))
+        for name in BUCKETS:
+            unsent[name] += getattr(ticket.cost, name)
+    return made
 
 
 @final

@@ -38,7 +38,11 @@ class Link:
 
     def trip(self, ask: Ask, *, is_known: bool, is_back: bool) -> Answer:
         """Carry `ask` over the wire; raises one of `outages` when it does not come back."""
-        return self._script.trip(ask, time.monotonic(), is_known=is_known, is_back=is_back)
+        try:
+            return self._script.trip(ask, time.monotonic(), is_known=is_known, is_back=is_back)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            # Not what the script says: something else answers in its place.
+            raise self._errors.InvalidResponse(type(error).__name__) from None
 
     def explain(self, error: BaseException) -> ConfigurationError | None:
         """Turn a failure that no waiting cures into an error that says so; None for any other.

@@ -1,6 +1,7 @@
 -- One limit for many processes: two buckets, a hold and a pace, in one hash.
 --
--- KEYS[1] is the hash, KEYS[2] the processes and when each was last seen; both lie in one slot.
+-- KEYS[1] is the hash, KEYS[2] the processes and when each was last seen, KEYS[3] what each of them has
+-- booked that may not have reached the provider; all lie in one slot.
 -- ARGV[1] is `Ask` as JSON, the answer is `Answer` as JSON; both are described in redis_script.py.
 --
 -- A booking lowers its levels at once, below zero if need be, and is told how long the refill takes to
@@ -29,7 +30,7 @@ end
 if not state.told then
   state = {
     told = ask.told, epoch = 'e' .. clock[1] .. '.' .. clock[2], at = now, hold = 0, shifted = 0,
-    pace = 1, halved = 0, refusals = 0, counted = 0, counted_from = now, guessed = 0
+    pace = 1, halved = 0, refused = 0, refusals = 0, counted = 0, counted_from = now, guessed = 0
   }
 end
 if now < state.at then
@@ -37,6 +38,7 @@ if now < state.at then
   local back = state.at - now
   state.hold = state.hold - back
   state.halved = state.halved - back
+  state.refused = state.refused - back
   state.counted_from = state.counted_from - back
   state.at = now
 end
@@ -123,9 +125,9 @@ local function learn(name, seen, note)
   local left = seen.remaining - spare - (bucket.taken - note.taken[name])
   local age = math.min(60, math.max(0, now - note.at))
   local most = left + (rate or bucket.rate) * age + (bucket.back - note.back[name])
-  local least = left - note.unsent[name]
+  local least = left + (rate or bucket.rate) * math.max(0, now - note.read) - note.unsent[name]
   bucket.level = math.min(bucket.level, most)
-  if is_ours and least > bucket.level then
+  if is_ours and least > bucket.level and note.at > state.refused then
     bucket.level = math.min(least, bucket.capacity)
   end
 end
@@ -142,6 +144,7 @@ end
 
 local refused = ask.refused
 if refused then
+  state.refused = now
   state.refusals = state.refusals + refused.count
   if not buckets.requests.rate and not buckets.tokens.rate then
     buckets.requests.rate = math.max(0.1, state.counted / math.max(1, now - state.counted_from))
@@ -191,17 +194,36 @@ local function debt(more)
   return wait
 end
 
+local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.6f', now - ACTIVE_S))
+for _, process in ipairs(gone) do
+  redis.call('ZREM', KEYS[2], process)
+  redis.call('HDEL', KEYS[3], process)
+end
+local open = { requests = ask.open.requests, tokens = ask.open.tokens }
+local opened = redis.call('HGETALL', KEYS[3])
+for i = 1, #opened, 2 do
+  if opened[i] ~= ask.process then
+    local requests, tokens = string.match(opened[i + 1], '(%S+) (%S+)')
+    open.requests = open.requests + requests
+    open.tokens = open.tokens + tokens
+  end
+end
+
 local waits = {}
+local ahead = 0
 local is_first = ask.is_first
 for i, item in ipairs(ask.items) do
   local wait = debt(item)
   if item.within and wait > item.within then
     waits[i] = -1
   elseif wait > ask.horizon_s and not is_first then
+    ahead = wait - ask.horizon_s
     break
   else
     take(buckets.requests, item.requests)
     take(buckets.tokens, item.tokens)
+    ask.open.requests = ask.open.requests + item.requests
+    ask.open.tokens = ask.open.tokens + item.tokens
     state.counted = state.counted + item.requests
     waits[i] = wait
     is_first = false
@@ -229,16 +251,18 @@ end
 redis.call('HSET', KEYS[1], unpack(fields))
 local ttl_ms = ask.ttl_ms + math.ceil(longest * 1000)
 redis.call('PEXPIRE', KEYS[1], ttl_ms)
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.6f', now - ACTIVE_S))
 if ask.is_leaving then
   redis.call('ZREM', KEYS[2], ask.process)
+  redis.call('HDEL', KEYS[3], ask.process)
 else
   redis.call('ZADD', KEYS[2], string.format('%.6f', now), ask.process)
+  redis.call('HSET', KEYS[3], ask.process, string.format('%.17g %.17g', ask.open.requests, ask.open.tokens))
 end
 redis.call('PEXPIRE', KEYS[2], ttl_ms)
+redis.call('PEXPIRE', KEYS[3], ttl_ms)
 
 return cjson.encode({
   epoch = state.epoch, now = now, held_s = math.max(0, state.hold - now), shifted_s = state.shifted,
   paid_s = longest, pace = state.pace, processes = redis.call('ZCARD', KEYS[2]),
-  refusals = state.refusals, buckets = levels, waits = waits
+  refusals = state.refusals, ahead_s = ahead, open = open, buckets = levels, waits = waits
 })

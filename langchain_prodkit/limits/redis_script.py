@@ -56,13 +56,15 @@ class Note:
     epoch: str
     """Of the state in which the call was booked: counts of another one mean nothing."""
     at_s: float
-    """When it could go, by the server's clock."""
+    """When it went, by the server's clock."""
+    read_s: float
+    """When the answer was read, by the server's clock."""
     taken: dict[str, float]
     """What had been taken of each bucket by then, itself included."""
     back: dict[str, float]
     """What had been given back by then."""
     unsent: dict[str, float]
-    """What was under way by then and may have arrived after it."""
+    """What of it may have reached the provider later."""
 
 
 @dataclass(slots=True)
@@ -96,20 +98,10 @@ class Ask:
     """What was used and not booked."""
     refusal: Refusal | None = None
     notes: Sequence[Note] = ()
+    open: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))
+    """What the process has booked before that may not have reached the provider yet."""
     is_leaving: bool = False
     """Whether the process takes itself off the list of active ones."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to tell: such a trip only looks."""
-        return not (
-            self.items
-            or self.given_requests
-            or self.given_tokens
-            or self.over_tokens
-            or self.refusal
-            or self.notes
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +139,10 @@ class Answer:
     """How many have been seen lately."""
     refusals: int
     buckets: dict[str, Level] = field(default_factory=dict)
+    open: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))
+    """What all processes had booked before that may not have reached the provider yet."""
+    ahead_s: float = 0.0
+    """In how many seconds the first item that was not booked comes within the horizon."""
     waits: tuple[float, ...] = ()
     """Seconds until each booked item's turn, in order; -1.0 for one whose turn came too late."""
 
@@ -161,9 +157,9 @@ class Script:
     def __init__(self, client: Any, key: str, process: str, limits: Limits, *, learns: bool) -> None:
         """Talk to `client` in the name of `process`."""
         self._client = client
-        # The braces keep both keys in one slot of a cluster.
+        # The braces keep all keys in one slot of a cluster.
         name = f"prodkit:limit:{{{key}}}"
-        self._keys = (name, f"{name}:processes")
+        self._keys = (name, f"{name}:processes", f"{name}:open")
         self._key = key
         self._told = limits.written()
         rates = limits.rates()
@@ -227,6 +223,7 @@ def _written(ask: Ask, now_s: float) -> Any:
         "over_tokens": ask.over_tokens,
         "refused": refused,
         "readings": [_note(note) for note in ask.notes],
+        "open": ask.open,
         "is_leaving": ask.is_leaving,
     })  # fmt: skip
 
@@ -235,6 +232,7 @@ def _note(note: Note) -> dict[str, Any]:
     return {
         "epoch": note.epoch,
         "at": note.at_s,
+        "read": note.read_s,
         "taken": note.taken,
         "back": note.back,
         "unsent": note.unsent,

@@ -78,7 +78,7 @@ class Share:
                 self._pace = max(_SLOWEST, self._pace / 2)
                 for part in self._parts.values():
                     part.level = min(part.level, 0.0)
-        waits = tuple(self._book(ask, now_s))
+        waits, ahead_s = self._book(ask, now_s)
         return Answer(
             epoch=self.epoch,
             now=now_s,
@@ -92,7 +92,8 @@ class Share:
                 name: Level(level=part.level, taken=part.taken, rate=part.rate, capacity=part.capacity)
                 for name, part in self._parts.items()
             },
-            waits=waits,
+            ahead_s=ahead_s,
+            waits=tuple(waits),
         )
 
     def _limit(self, name: str, rate: float, *, level: float) -> None:
@@ -135,7 +136,7 @@ class Share:
             drained = getattr(cost, name) - max(0.0, until_s - now_s) * part.rate
             part.level = min(part.level - longer_s * part.rate, drained)
 
-    def _book(self, ask: Ask, now_s: float) -> list[float]:
+    def _book(self, ask: Ask, now_s: float) -> tuple[list[float], float]:
         waits: list[float] = []
         is_first = ask.is_first
         for cost, within_s in ask.items:
@@ -145,13 +146,13 @@ class Share:
                 waits.append(-1.0)
                 continue
             if wait_s > ask.horizon_s and not is_first:
-                break
+                return waits, wait_s - ask.horizon_s
             for name, part in self._parts.items():
                 part.level -= costs[name]
                 part.taken += costs[name]
             waits.append(wait_s)
             is_first = False
-        return waits
+        return waits, 0.0
 
     def _wait_s(self, costs: dict[str, float] | None, now_s: float) -> float:
         wait_s = max(0.0, self.hold_until_s - now_s)
