@@ -214,7 +214,8 @@ class Judge:
         if whole is None:
             raise truncated
         try:
-            reading = self._read(whole)
+            # Repair would look for an answer inside what is left, and find a part of one.
+            reading = read(whole, self._shape, self._rules, "off")
         except Unfit:
             raise truncated from None
         return Reading(reading.value, (*reading.repairs, "partial"))

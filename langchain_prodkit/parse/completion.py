@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import convert_to_openai_messages
 
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.messages.ai import UsageMetadata
 
-__all__ = ["as_completion", "as_dicts"]
+__all__ = ["STAND_IN", "as_completion", "as_dicts"]
+
+STAND_IN: Final = SimpleNamespace(
+    choices=[SimpleNamespace(finish_reason="stop", message=SimpleNamespace(role="assistant", content=""))],
+    usage=None,
+)
+"""An answer that nobody looks at."""
 
 
 def as_completion(message: AIMessage, usage: UsageMetadata | None) -> Any:

@@ -19,7 +19,7 @@ from langchain_prodkit._events import REASKED, Emit
 from langchain_prodkit._extras import require
 from langchain_prodkit._runnable import Call, Steps, adrive, drive
 from langchain_prodkit.parse.answer import cut_error, has_tool_call
-from langchain_prodkit.parse.completion import as_completion, as_dicts
+from langchain_prodkit.parse.completion import STAND_IN, as_completion, as_dicts
 from langchain_prodkit.parse.patience import for_async, for_sync
 from langchain_prodkit.parse.shape import Unfit
 from langchain_prodkit.parse.suspended import suspended, unhurried
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.messages.ai import UsageMetadata
     from langchain_core.runnables import Runnable, RunnableConfig
 
     from langchain_prodkit.parse.request import Form, Requests
@@ -179,7 +180,7 @@ class Reask:
         if not self._is_shown:
             self._is_shown = True
             self._watch_budget()
-            return as_completion(cast("AIMessage", tally.message), tally.usage)
+            return self._told(cast("AIMessage", tally.message), tally.usage)
         try:
             yield from self._answered()
         except Exception as error:  # noqa: BLE001 - an error of the model, or of a validator, is not an answer
@@ -190,7 +191,11 @@ class Reask:
             if tally.is_final:
                 raise _Passed(tally.error())
             self._watch_budget()
-        return as_completion(message, message.usage_metadata)
+        return self._told(message, message.usage_metadata)
+
+    def _told(self, message: AIMessage, usage: UsageMetadata | None) -> Any:
+        """Show an answer to instructor; in full only where hooks look at it."""
+        return STAND_IN if self._policy.hooks is None else as_completion(message, usage)
 
     def _answered(self) -> Steps[None]:
         """Get one answer and judge it."""

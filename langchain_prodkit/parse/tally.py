@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from langchain_prodkit.parse.answer import Judge
     from langchain_prodkit.parse.repair import Reading
 
-__all__ = ["ON_LOOP", "Tally", "WouldBlock", "rejection"]
+__all__ = ["FINDINGS", "ON_LOOP", "Tally", "WouldBlock", "rejection"]
+
+FINDINGS: Final[ContextVar[dict[Any, Any] | None]] = ContextVar(
+    "langchain_prodkit_parse_findings", default=None
+)
+"""What validators that cost a call found out while one answer is judged: repair validates again."""
 
 ON_LOOP: Final[ContextVar[bool]] = ContextVar("langchain_prodkit_parse_on_loop", default=False)
 """Whether an answer is judged on an event loop, where a validator must not wait for anything."""
@@ -84,7 +89,11 @@ class Tally:
         return error
 
     def _judged(self, message: AIMessage, *, is_ready: bool) -> Reading | Unfit:
-        return self._judge.verdict(message, is_ready=is_ready)
+        token = FINDINGS.set({})
+        try:
+            return self._judge.verdict(message, is_ready=is_ready)
+        finally:
+            FINDINGS.reset(token)
 
     async def _ajudged(self, message: AIMessage, *, is_ready: bool) -> Reading | Unfit:
         if not self._judge.blocks:

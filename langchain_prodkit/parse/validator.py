@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, Field
 
 from langchain_prodkit.errors import ConfigurationError, ProdkitError, StructuredOutputError
 from langchain_prodkit.parse.parser import InstructorParser
-from langchain_prodkit.parse.tally import ON_LOOP, WouldBlock
+from langchain_prodkit.parse.tally import FINDINGS, ON_LOOP, WouldBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,15 +63,24 @@ def llm_validator(
         Finding, llm=llm, max_retries=max_retries, name="llm_validator"
     )
 
-    def keeps_rule(value: Any) -> Any:
-        if ON_LOOP.get():
-            raise WouldBlock
-        data = json.dumps({"rule": statement, "value": value}, ensure_ascii=False, default=str)
+    def asked(data: str) -> Finding:
+        found = FINDINGS.get()
+        key = (id(parser), data)
+        if found is not None and key in found:
+            return cast("Finding", found[key])
         try:
             finding = parser.invoke([SystemMessage(_TASK), HumanMessage(data)])
         except StructuredOutputError as error:
             # A ValueError would count as a verdict on the value, which nobody gave.
             raise ProdkitError(f"the model of llm_validator gave no verdict: {error.reason}") from None
+        if found is not None:
+            found[key] = finding
+        return finding
+
+    def keeps_rule(value: Any) -> Any:
+        if ON_LOOP.get():
+            raise WouldBlock
+        finding = asked(json.dumps({"rule": statement, "value": value}, ensure_ascii=False, default=str))
         if finding.is_valid:
             return value
         if allow_override and finding.fixed_value is not None:
