@@ -226,12 +226,13 @@ class Reader:
     def look(self) -> Any:
         """Show what there is, or `MISSING`."""
         scanner = self._scanner
-        if scanner is not None and scanner.is_live:
+        shown = MISSING
+        if scanner is not None and scanner.is_live and not scanner.is_mute:
             shown = scanner.look()
-            if scanner.is_mute and self._complete is not None:
-                shown = self._complete[0]
-            if shown is not MISSING:
-                self._shown = shown
+        elif self._complete is not None:
+            shown = self._complete[0]
+        if shown is not MISSING:
+            self._shown = shown
         return self._shown
 
     def feed(self, chunk: str) -> None:
@@ -265,7 +266,7 @@ class Reader:
                     end = before + position
                     self._complete = (scanner.value, self._begin, end, scanner.has_extra)
             elif scanner.is_broken:
-                self._is_reading, self._is_dead = False, True
+                self._is_reading, self._is_dead, scanner.is_mute = False, True, True
             else:
                 return
 

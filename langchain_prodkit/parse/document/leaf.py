@@ -117,12 +117,22 @@ def _bare(  # noqa: PLR0911 - one line a kind
     if kind == "nullable":
         inner, is_pure = _bare(schema["schema"], definitions, seen)
         return {"type": "nullable", "schema": inner or {"type": "none"}}, is_pure
+    return _bare_inner(schema, definitions, seen)
+
+
+def _bare_inner(
+    schema: Schema, definitions: Mapping[str, Schema], seen: frozenset[str]
+) -> tuple[Schema | None, bool]:
+    kind = schema["type"]
     for name in _INNER:
         if name in schema:
             inner, is_pure = _bare(schema[name], definitions, seen)
             is_code = kind.startswith("function-")
-            if kind in {"function-before", "function-wrap"} and not (inner and _is_text(inner, None)):
+            is_before = kind in {"function-before", "function-wrap"}
+            if is_before and not (inner and _is_text(inner, None)):
                 inner = None
+            if (is_code and _makes_type(schema)) or (kind == "json-or-python" and not is_pure):
+                inner = None  # a type that is made of a string, such as SecretStr, is not that string
             return inner, is_pure and not is_code
     return None, False
 
@@ -137,6 +147,12 @@ def _bare_union(
     if not scalars or any(inner is None and not pure for inner, pure in found):
         return None, is_pure
     return {"type": "union", "mode": schema.get("mode", "smart"), "choices": scalars}, is_pure
+
+
+def _makes_type(schema: Schema) -> bool:
+    """Tell a class that takes the value from a validator that checks it."""
+    told = schema.get("function")
+    return isinstance(told, dict) and isinstance(told.get("function"), type)
 
 
 def _is_text(schema: Schema, config: Any) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import RootModel
 from pydantic_core import PydanticUndefined, SchemaValidator
 
 from langchain_prodkit.parse.document.leaf import Leaf, leaf_of
@@ -153,6 +154,7 @@ def model_maker(cls: type, *, has_extra: bool) -> Callable[[dict[str, Any], set[
         if (value := attribute.get_default()) is not PydanticUndefined
     }
     has_private = bool(getattr(cls, "__private_attributes__", None))
+    is_root = issubclass(cls, RootModel)
     names = cls.model_fields  # type: ignore[attr-defined]
 
     def make(values: dict[str, Any], read: set[str]) -> Any:
@@ -160,8 +162,9 @@ def model_maker(cls: type, *, has_extra: bool) -> Callable[[dict[str, Any], set[
         extra = {name: values.pop(name) for name in list(values) if name not in names} if has_extra else None
         put(made, "__dict__", values)
         put(made, "__pydantic_fields_set__", read)
-        put(made, "__pydantic_extra__", extra)
-        put(made, "__pydantic_private__", dict(private) if has_private else None)
+        if not is_root:  # pydantic keeps these two in the class there
+            put(made, "__pydantic_extra__", extra)
+            put(made, "__pydantic_private__", dict(private) if has_private else None)
         return made
 
     return make

@@ -207,7 +207,7 @@ class Scanner:
             value = self._validated(frame.plan, text)
             self._parts.append("null" if value is MISSING else self._token(value))
             is_exact = frame.plan is not None and frame.plan.is_exact
-            if frame.plan is self._plan and value is not MISSING:
+            if frame.plan is self._plan and value is not MISSING and (self.is_live or not is_object):
                 self.value = value
                 self.is_validated = self.is_live = True
         self._is_dirty = True
@@ -216,7 +216,8 @@ class Scanner:
             self._put(value, is_exact=is_exact)
         else:
             self._at = _END
-            self.value = value if self.value is MISSING else self.value
+            if self.value is MISSING and self.is_live:
+                self.value = value
             self._ready.clear()
         return mark
 
@@ -334,14 +335,12 @@ class Scanner:
         self.has_extra = not frame.aim() or self.has_extra
 
     def _on_root_key(self, frame: Frame, name: str) -> None:
-        """Tell by its first key whether an object is the answer, holds it, or is something else."""
+        """Tell by its keys whether an object is the answer, or holds it."""
         if frame.plan is None:
             self.is_mute = True  # another key beside the one that holds the value
-        elif not self.is_live:
-            if name == self._key_of_root:
-                frame.plan, frame.obj = None, holder(name, self._plan)
-                self._parts, frame.outer = frame.outer or [], None
-            elif not is_told_by(frame.obj, name):
-                self.is_mute = True
-                return
+        elif not self.is_live and name == self._key_of_root:
+            frame.plan, frame.obj = None, holder(name, self._plan)
+            self._parts, frame.outer = frame.outer or [], None
+            self.is_live = self._is_dirty = True
+        elif not self.is_live and is_told_by(frame.obj, name):
             self.is_live = self._is_dirty = True
