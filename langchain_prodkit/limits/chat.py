@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 from pydantic import Field, PrivateAttr
+from typing_extensions import override
 
 from langchain_prodkit._chat import DelegatingChatModel
 from langchain_prodkit._runnable import END, Call, Next, Open, Out, Steps, StreamSteps
-from langchain_prodkit.errors import ConfigurationError
+from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
 from langchain_prodkit.limits.budget import Budget
+from langchain_prodkit.limits.door import Doors, current_pass
 from langchain_prodkit.limits.headers import read_limits
 from langchain_prodkit.limits.inner import keeps_headers, listening, without_retries
-from langchain_prodkit.limits.limiter import LocalLimiter
+from langchain_prodkit.limits.limiter import LATE, LocalLimiter
 from langchain_prodkit.limits.passage import Passage
 from langchain_prodkit.limits.protocol import RateLimiter, Reading
 from langchain_prodkit.limits.retry import RetryPolicy
@@ -23,9 +26,10 @@ from langchain_prodkit.limits.usage import Tally, TokenEstimator, model_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import BaseMessage
+    from langchain_core.language_models import BaseChatModel, LanguageModelInput
+    from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.outputs import ChatResult
+    from langchain_core.runnables import RunnableConfig
 
     from langchain_prodkit._chat import AnyRunManager
     from langchain_prodkit.limits.protocol import LimiterStatistics
@@ -86,6 +90,7 @@ class RateLimitedAsyncChat(DelegatingChatModel):
 
     _limiter: Any = PrivateAttr()
     _estimator: TokenEstimator = PrivateAttr()
+    _doors: Any = PrivateAttr(default_factory=Doors)
     _heard: tuple[Any, Any] = PrivateAttr(default=(None, None))
 
     def __init__(
@@ -146,6 +151,32 @@ class RateLimitedAsyncChat(DelegatingChatModel):
         self.model = without_retries(self.model)
         self._limiter = own
         self._estimator = TokenEstimator()
+
+    @override
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        door = self._doors.here()
+        outer = current_pass.get()
+        if outer is not None and outer.door is door and not outer.is_through:
+            # A call inside a call of the same model: it must not wait for the one that waits for it.
+            return await super().ainvoke(input, config, stop=stop, **kwargs)
+        try:
+            async with asyncio.timeout(self.retry.deadline_s):
+                own = await door.enter()
+        except TimeoutError:
+            raise LimitTimeoutError(LATE) from None
+        token = current_pass.set(own)
+        try:
+            return await super().ainvoke(input, config, stop=stop, **kwargs)
+        finally:
+            current_pass.reset(token)
+            own.through()
 
     def statistics(self) -> LimiterStatistics:
         """Say how things stand at the limiter now."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalLimiter"]
 
 
+LATE: Final = "no permit within the time the caller had; give it more, or send fewer calls at once"
 # Older than this, a permit is not used but asked for again.
 _LATE_S: Final = 0.05
 # Turns given at the same time: as many as a busy event loop sends in a moment.
@@ -232,8 +233,7 @@ class _Place:
         if ticket.state == "oversize":
             raise RequestTooLargeError(tokens=self._cost.tokens, limit=self._dispatcher.most_tokens())
         if ticket.state != "granted":
-            msg = "no permit within the time the caller had; give it more, or send fewer calls at once"
-            raise LimitTimeoutError(msg)
+            raise LimitTimeoutError(LATE)
         if not self._was_late and time.monotonic() - ticket.granted_s > _LATE_S:
             self._was_late = True
             self.leave(ticket)

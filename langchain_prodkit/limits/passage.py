@@ -11,6 +11,7 @@ from langchain_prodkit._events import LIMITED, Emit
 from langchain_prodkit._runnable import Call, Steps
 from langchain_prodkit.errors import LimitTimeoutError
 from langchain_prodkit.limits.bucket import Cost
+from langchain_prodkit.limits.door import current_pass
 from langchain_prodkit.limits.headers import read_limits
 from langchain_prodkit.limits.retry import headers_of, refuses, retry_after_s
 from langchain_prodkit.limits.usage import Usage
@@ -63,7 +64,13 @@ class Passage:
         self.refusals = 0
         self.waited_s = 0.0
         self.used_tokens = 0
+        self._pass = current_pass.get()
+        if self._pass is not None and self._pass.is_through:
+            self._pass = None
         self.started_s = time.monotonic()
+        if self._pass is not None:
+            self.started_s = self._pass.started_s
+            self.waited_s = self._pass.waited_s
         self.last_error: Exception | None = None
         self._counted_s = -math.inf
         self._answered = 0
@@ -89,6 +96,8 @@ class Passage:
             raise
         self.waited_s += time.monotonic() - asked_s
         self.attempts += 1
+        if self._pass is not None:
+            self._pass.through()
         return lease
 
     def failed(self, lease: Lease, error: BaseException) -> Steps[bool]:
