@@ -71,14 +71,20 @@ class RunWatch(BaseCallbackHandler):
         """Give the root of a run that is still going, or None."""
         return self._root_of.get(run_id)
 
-    def prompt(self, run_id: UUID | None, answer_id: str | None) -> list[BaseMessage] | None:
-        """Give the prompt of the answer `answer_id`, else the last prompt below or beside `run_id`."""
+    def prompt(
+        self, run_id: UUID | None, answer_id: str | None, *, is_sure: bool = False
+    ) -> list[BaseMessage] | None:
+        """Give the prompt of the answer `answer_id`, else the last prompt below or beside `run_id`.
+
+        With `is_sure` the second only for an answer without an id, where no other model ran.
+        """
         with self._lock:
             root = self._roots.get(self._root_of.get(run_id, run_id)) if run_id else None
             if root is None:
                 return None
             model_run = root.answers.get(answer_id) if answer_id else None
-            model_run = model_run or self._latest(root, run_id)
+            if model_run is None and not (is_sure and (answer_id or len(root.prompts) > 1)):
+                model_run = self._latest(root, run_id)
             prompt = root.prompts.get(model_run) if model_run else None
             return list(prompt) if prompt is not None else None
 
@@ -235,12 +241,16 @@ def answer_before(run_id: UUID | None) -> BaseMessage | None:
     return _watch.answer(run_id)
 
 
-def prompt_of(run_id: UUID | None, answer_id: str | None = None) -> list[BaseMessage] | None:
+def prompt_of(
+    run_id: UUID | None, answer_id: str | None = None, *, is_sure: bool = False
+) -> list[BaseMessage] | None:
     """Give the prompt that led to an answer, or None where the run tree does not tell.
 
     Args:
         run_id: The asker's run (see `current_run`).
         answer_id: The `id` of the answer's message; it tells siblings apart. Without it, or when it is
             unknown, the chat model that started last below the nearest run around the asker is taken.
+        is_sure: Take that one only for an answer without an id, and only if no other chat model ran
+            below the same root.
     """
-    return _watch.prompt(run_id, answer_id)
+    return _watch.prompt(run_id, answer_id, is_sure=is_sure)

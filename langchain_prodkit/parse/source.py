@@ -31,8 +31,7 @@ def read_source(
         InputTypeError: It is neither.
     """
     if isinstance(value, AIMessage):
-        prompt = prompt_of(current_run(config), value.id) if has_llm else None
-        return prompt, to_message(value)
+        return _prompt_behind(value, config) if has_llm else None, to_message(value)
     if isinstance(value, Mapping) and set(value) == {"prompt", "completion"}:
         return _messages(value["prompt"]), to_message(value["completion"])
     if has_llm:
@@ -44,6 +43,17 @@ def read_source(
     raise InputTypeError(
         f"without llm= this parser reads a model's message or text, not a {type(value).__qualname__}"
     )
+
+
+def _prompt_behind(answer: AIMessage, config: RunnableConfig) -> list[BaseMessage] | None:
+    """Find the prompt of an answer; None rather than that of another answer."""
+    run_id = current_run(config)
+    last = answer_before(run_id)
+    is_last = isinstance(last, AIMessage) and (last.content, last.tool_calls) == (
+        answer.content,
+        answer.tool_calls,
+    )
+    return prompt_of(run_id, answer.id, is_sure=not is_last)
 
 
 def _just_written(text: str, config: RunnableConfig) -> AIMessage | None:
