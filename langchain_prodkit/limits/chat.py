@@ -280,7 +280,9 @@ class RateLimitedAsyncChat(DelegatingChatModel):
     def _read(self, generation: ChatGeneration) -> Reading | None:
         if not self.learn_limits:
             return None
-        headers = generation.message.response_metadata.get("headers")
+        # langchain-core moves what stands beside a message onto it later, when it is out of here.
+        beside = generation.generation_info or {}
+        headers = beside.get("headers") or generation.message.response_metadata.get("headers")
         return None if headers is None else read_limits(headers)
 
     def _passage(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> Passage:
@@ -299,7 +301,7 @@ def _marked(generation: ChatGeneration, note: dict[str, Any], *, is_kept: bool) 
 
 
 def _without_headers(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
-    if "headers" not in chunk.message.response_metadata:
+    if "headers" not in chunk.message.response_metadata and "headers" not in (chunk.generation_info or ()):
         return chunk
     return _with_metadata(chunk, dict(chunk.message.response_metadata), is_kept=False)
 
