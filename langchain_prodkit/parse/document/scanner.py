@@ -23,7 +23,7 @@ __all__ = ["Scanner"]
 MAX_DEPTH: Final = 200
 """Pydantic reads no deeper either."""
 MAX_WORD: Final = 5_000
-_FREE_COST: Final = 4_096
+_FREE_COST: Final = 1_024
 """Values to copy for one look that are never too many; past it a look waits for more text."""
 _COST_PER_CHAR: Final = 64
 _COST_PER_FRAME: Final = 32
