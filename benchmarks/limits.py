@@ -64,7 +64,10 @@ def line(row: Row, measured: list[tuple[Draw, Outcome]]) -> dict[str, Any]:
     least = [scenario.least_s(draw, scenario.workload(draw)) for draw, _ in measured]
     outcomes = [outcome for _, outcome in measured]
     ratios = [outcome.wall_s / least_s for outcome, least_s in zip(outcomes, least, strict=True)]
+    # Ten thousand are only queued and watched.
     has_end = scenario.calls <= 1_000
+    failed = [outcome.failed for outcome in outcomes]
+    refused = [outcome.refused for outcome in outcomes]
     made: dict[str, Any] = {
         "scenario": scenario.name,
         "peer": contender.label,
@@ -72,20 +75,16 @@ def line(row: Row, measured: list[tuple[Draw, Outcome]]) -> dict[str, Any]:
         "wall_s": statistics.median(outcome.wall_s for outcome in outcomes),
         "ratio": statistics.median(ratios) if has_end else None,
         "worst": max(ratios) if has_end else None,
+        "failed": statistics.median(failed) if has_end else None,
+        "failed, worst": max(failed) if has_end else None,
+        "429s": statistics.median(refused),
+        "429s, worst": max(refused),
+        "cpu_ms": statistics.median(outcome.cpu_ms for outcome in outcomes) if has_end else None,
+        "rss_mib": statistics.median(outcome.rss_mib for outcome in outcomes),
     }
-    if has_end:
-        made |= _middle_and_worst("failed", [outcome.failed for outcome in outcomes])
-    made |= _middle_and_worst("429s", [outcome.refused for outcome in outcomes])
-    if has_end:
-        made["cpu_ms"] = statistics.median(outcome.cpu_ms for outcome in outcomes)
-    made["rss_mib"] = statistics.median(outcome.rss_mib for outcome in outcomes)
     if contender.key == "ours" and scenario.goal is not None:
         made["goal"] = "met" if _is_met(scenario.goal, made) else "missed"
     return made
-
-
-def _middle_and_worst(name: str, counts: list[int]) -> dict[str, float]:
-    return {name: statistics.median(counts), f"{name}, worst": max(counts)}
 
 
 def _is_met(goal: Goal, made: dict[str, Any]) -> bool:
