@@ -199,8 +199,11 @@ class Reader:
 
     @property
     def is_over(self) -> bool:
-        """Whether a document has closed that fits, and none is open after it."""
-        return self._complete is not None and not self._is_reading
+        """Whether the document that is shown has closed."""
+        scanner = self._scanner
+        if scanner is None or self._is_reading:
+            return False
+        return scanner.is_over and scanner.is_live and not scanner.is_mute
 
     @property
     def is_dirty(self) -> bool:
