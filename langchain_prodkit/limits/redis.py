@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
-from langchain_prodkit.limits.bucket import BURST_S, Cost
+from langchain_prodkit.limits.bucket import Cost
 from langchain_prodkit.limits.protocol import LimiterStatistics
 from langchain_prodkit.limits.redis_courier import Courier
 from langchain_prodkit.limits.redis_link import Link, check_url
@@ -63,8 +63,9 @@ class RedisLimiter(Written):
     """Calls under way at the same time in each process; None for any number."""
     headroom: float = 0.0
     """Share of both rates left unused: 0.0 none, 0.1 a tenth."""
-    burst_s: float = BURST_S
-    """What may go at once, in seconds of the rate, until the provider's answers say better."""
+    burst_s: float | None = None
+    """What may go at once from the start, in seconds of the rate; one request, and the largest one, always
+    may. None: what the provider is found to allow, and half a second's worth until it has said."""
     learn_limits: bool = True
     """Whether to follow what the provider's answers say of its limits; never past the numbers above."""
     share: float | None = None
@@ -86,7 +87,7 @@ class RedisLimiter(Written):
         tokens_per_minute: float | None = None,
         max_concurrency: int | None = None,
         headroom: float = 0.0,
-        burst_s: float = BURST_S,
+        burst_s: float | None = None,
         learn_limits: bool = True,
         share: float | None = None,
         timeout_s: float = 0.5,

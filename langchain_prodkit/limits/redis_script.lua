@@ -9,7 +9,8 @@
 -- cannot be overtaken for ever by small ones, and nobody has to ask again and again.
 
 local ACTIVE_S = 30      -- a process that was not seen for longer does not count
-local RECOVERY_S = 20    -- how long the pace takes from nothing to full
+local RECOVERY_S = 4     -- how long the pace takes from nothing to that of a limit that was told
+local GROWTH_S = 20      -- the same for one that was guessed
 local SLOWEST = 1 / 64
 local COUNTED_S = 10     -- over what time the pace of an unknown limit is observed
 local NAMES = { 'requests', 'tokens' }
@@ -47,7 +48,7 @@ state.at = now
 
 -- A guessed limit may prove too low: its pace goes on rising.
 local before = state.pace
-state.pace = math.min(state.guessed == 1 and 1000000 or 1, before + passed / RECOVERY_S)
+state.pace = math.min(state.guessed == 1 and 1000000 or 1, before + passed / (state.guessed == 1 and GROWTH_S or RECOVERY_S))
 local pace = (before + state.pace) / 2
 
 local buckets = {}
@@ -62,7 +63,7 @@ for _, name in ipairs(NAMES) do
     bucket.rate, bucket.capacity = own.rate, own.capacity
     -- How full the provider's bucket is, its answers will say: until then one goes, and the others at
     -- the rate. Who was here before knows that the server has forgotten, not that nothing was used.
-    local first = ask.learns and ask.items[1] and ask.items[1][name] or own.capacity
+    local first = ask.is_careful and ask.items[1] and ask.items[1][name] or own.capacity
     bucket.level = ask.is_known and 0 or math.min(first, own.capacity)
   end
   if bucket.rate then

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_prodkit.errors import LimitConflictError
+from langchain_prodkit.limits.bucket import BURST_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,8 @@ class Limits:
     requests_per_minute: float | None
     tokens_per_minute: float | None
     headroom: float
-    burst_s: float
+    burst_s: float | None
+    """None for what the provider is found to allow."""
 
     def rates(self) -> dict[str, float]:
         """Say what may be used a second, of those buckets that have a limit."""
@@ -41,6 +43,11 @@ class Limits:
             for name, per_minute in told.items()
             if per_minute is not None
         }
+
+    @property
+    def assumed_burst_s(self) -> float:
+        """What to take for the burst as long as nothing better is known."""
+        return BURST_S if self.burst_s is None else self.burst_s
 
     def written(self) -> str:
         """Write them as all processes write them."""
@@ -163,16 +170,16 @@ class Script:
         self._key = key
         self._told = limits.written()
         rates = limits.rates()
+        burst_s = limits.assumed_burst_s
         self._base = {
             "told": self._told,
             "process": process,
             "ttl_ms": round(FORGOTTEN_S * 1000),
             "headroom": limits.headroom,
-            "burst_s": limits.burst_s,
-            "learns": learns,
+            "burst_s": burst_s,
+            "is_careful": learns and limits.burst_s is None,
             "buckets": {
-                name: {"rate": rate, "capacity": max(1.0, rate * limits.burst_s)}
-                for name, rate in rates.items()
+                name: {"rate": rate, "capacity": max(1.0, rate * burst_s)} for name, rate in rates.items()
             },
         }
 

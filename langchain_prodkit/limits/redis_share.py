@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Share"]
 
-_RECOVERY_S: Final = 20.0
+_RECOVERY_S: Final = 4.0
 _SLOWEST: Final = 1.0 / 64.0
 _NUMBERS: Final = itertools.count()
 
@@ -46,7 +46,7 @@ class Share:
         self._part = part
         self._told = limits.rates()
         self._headroom = limits.headroom
-        self._burst_s = limits.burst_s
+        self._burst_s = limits.assumed_burst_s
         self._at_s = now_s
         self._pace = 1.0
         self._shifted_s = 0.0
