@@ -20,12 +20,13 @@ __all__ = ["Gauge", "Stand"]
 
 # A header may count a call that was still on its way to the provider: of some headers in a row the
 # lowest is the true one.
-_REMEMBERED: Final = 3
+_REMEMBERED: Final = 5
+_OUTLIERS: Final = 2
 _FORGETTING: Final = 0.6
 _REFUTED_FACTOR: Final = 2.0
 _REFUTED_MARGIN: Final = 0.3
 # How long a call is on its way to the provider, beside what it waits for its caller.
-_TRANSIT_S: Final = 0.015
+_TRANSIT_S: Final = 0.04
 _LONGEST_TRANSIT_S: Final = 0.5
 _LATE_FACTOR: Final = 2.0
 # "7 remaining" is anything from 7 to below 8.
@@ -56,6 +57,12 @@ class _Belief:
             self.error = _FORGETTING * self.error + (1.0 - _FORGETTING) * min(10.0, off)
         self.distances.append(least)
         self.most = most
+
+    @property
+    def distance(self) -> float:
+        """The greatest that the last ones allow but for one, who may be wrong."""
+        ranked = sorted(self.distances)
+        return min(ranked[-2] if len(ranked) > _OUTLIERS else ranked[0], self.most)
 
     def stand(self, now: Stand, then: Stand) -> float:
         at = now if self.at_answer else then
@@ -123,7 +130,7 @@ class Gauge:
         most = least * _REFUTED_FACTOR + _REFUTED_MARGIN
         level, believed = min(
             (
-                (belief.stand(now, now) + min(belief.distances), belief)
+                (belief.stand(now, now) + belief.distance, belief)
                 for belief in self._beliefs
                 if belief.error <= most
             ),
