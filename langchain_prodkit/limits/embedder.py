@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import ssl
 import sys
 import threading
 from operator import attrgetter
@@ -119,7 +120,9 @@ class Embedder:
         with self._lock:
             known = self._resources.get(loop)
             if known is None:
-                known = self._resources[loop] = type(resource)(parent.copy(http_client=make()))
+                http = make(**_certificates(parent._client))  # noqa: SLF001
+                known = type(resource)(parent.copy(http_client=http))
+                self._resources[loop] = known
             return known
 
     def check_tokenizer(self) -> None:
@@ -149,6 +152,13 @@ class Embedder:
 
 def _is_resource(value: Any) -> bool:
     return callable(getattr(value, "create", None)) and hasattr(value, "with_raw_response")
+
+
+def _certificates(client: Any) -> dict[str, Any]:
+    """Give what another client needs to share this one's certificates; reading them anew takes a while."""
+    pool = getattr(getattr(client, "_transport", None), "_pool", None)
+    trusted = getattr(pool, "_ssl_context", None)
+    return {"verify": trusted} if isinstance(trusted, ssl.SSLContext) else {}
 
 
 @final
