@@ -15,6 +15,7 @@ from typing_extensions import override
 from langchain_prodkit._runnable import END, Next, Out, Steps, StreamingRunnable, StreamSteps
 from langchain_prodkit._runs import watch_runs
 from langchain_prodkit.parse.answer import Judge, OnTruncated
+from langchain_prodkit.parse.patience import Packed, packed
 from langchain_prodkit.parse.reask import Policy, Reask
 from langchain_prodkit.parse.repair import Repair
 from langchain_prodkit.parse.request import Mode, Requests, format_instructions, tool_name
@@ -296,14 +297,19 @@ class InstructorParser(StreamingRunnable[Any, T], Generic[T]):
 
     @override
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return type(self)(**copy.deepcopy(_arguments(self), memo))
+        twin = object.__new__(type(self))
+        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return twin
 
     @override
     def __getstate__(self) -> dict[Any, Any]:
-        return _arguments(self)
+        return {**_arguments(self), "max_retries": packed(self.max_retries)}
 
     @override
     def __setstate__(self, state: dict[Any, Any]) -> None:
+        retries = state["max_retries"]
+        if isinstance(retries, Packed):
+            state = {**state, "max_retries": retries.unpacked()}
         self.__init__(**state)  # type: ignore[misc]
 
 

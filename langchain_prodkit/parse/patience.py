@@ -7,14 +7,35 @@ many runs share the thread of an event loop.
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import ConfigurationError
 
-__all__ = ["check_patience", "for_async", "for_sync"]
+__all__ = ["Packed", "check_patience", "for_async", "for_sync", "packed"]
 
 _PARTS = ("stop", "wait", "retry", "before", "after", "before_sleep", "retry_error_callback")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A tenacity object without the state of its runs, which neither pickles nor copies."""
+
+    kind: type
+    parts: dict[str, Any]
+
+    def unpacked(self) -> Any:
+        """Make the object anew."""
+        return self.kind(**self.parts)
+
+
+def packed(retries: Any) -> Any:
+    """Give `max_retries` as it can be pickled: a number as it is."""
+    if isinstance(retries, int):
+        return retries
+    return Packed(type(retries), {**_parts(retries), "sleep": retries.sleep})
 
 
 def check_patience(retrying: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+import tenacity
 from instructor.core.hooks import Hooks
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.load import dumps
@@ -128,6 +129,21 @@ def test_it_pickles_and_copies() -> None:
     ):
         assert (twin.max_retries, twin.mode, twin.name) == (1, "auto", "people")
         assert twin.invoke("Who?") == EXPECTED
+
+
+def test_a_tenacity_object_travels_too() -> None:
+    """Without the state of its runs, which neither pickles nor copies."""
+    patience = tenacity.Retrying(stop=tenacity.stop_after_attempt(4), wait=tenacity.wait_fixed(0.5))
+    parser = InstructorParser(Flat, max_retries=patience, reask="full")
+    for twin in (
+        pickle.loads(pickle.dumps(parser)),  # noqa: S301 - our own bytes
+        copy.deepcopy(parser),
+        parser.model_copy(deep=True),
+    ):
+        assert isinstance(twin.max_retries, tenacity.Retrying)
+        stop: Any = twin.max_retries.stop
+        assert (stop.max_attempt_number, twin.reask) == (4, "full")
+        assert twin.invoke(ANN) == EXPECTED
 
 
 def test_a_copy_with_another_model_asks_the_other_model() -> None:
