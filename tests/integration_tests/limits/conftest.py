@@ -97,8 +97,8 @@ def make_limiter(redis_server: RedisServer) -> Iterator[Callable[..., RedisLimit
     limiters: list[RedisLimiter] = []
 
     def make(**settings: Any) -> RedisLimiter:
-        settings = {"url": redis_server.url, "key": "tests", "learn_limits": False} | settings
-        limiters.append(RedisLimiter(**settings))
+        told: dict[str, Any] = {"url": redis_server.url, "key": "tests", "learn_limits": False}
+        limiters.append(RedisLimiter(**told | settings))
         return limiters[-1]
 
     yield make
