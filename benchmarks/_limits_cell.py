@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks._limits_peers import Contender, Task
+from benchmarks._limits_rows import Contender, Task
 from benchmarks._limits_scenarios import JITTER, LATENCY_S, Call, Draw, Scenario
 from langchain_prodkit.testing import Faults, Latency, ProviderServer
 
@@ -35,6 +35,7 @@ _MIB: Final = 2**20
 # What clients and provider load with their first call only.
 _LATE_MODULES: Final = (
     *("openai.resources", "httpcore2", "h11", "jiter", "truststore", "anyio._backends._asyncio"),
+    *("redis", "langchain_prodkit.limits.redis", "langchain_prodkit.limits.chat"),
     *("uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl", "uvicorn.lifespan.off"),
 )
 # The embedded server looks for a free port first and takes it later.
@@ -63,7 +64,7 @@ def context(*, fresh: bool = False) -> BaseContext:
     if fresh or sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload([__name__, *_LATE_MODULES])
+    made.set_forkserver_preload([__name__, "benchmarks._limits_peers", *_LATE_MODULES])
     return made
 
 
@@ -139,9 +140,12 @@ def _provider_settings(scenario: Scenario, draw: Draw) -> dict[str, Any]:
 
 def _run(pipe: Connection, contender: Contender, task: Task, warm_url: str) -> None:
     """Warm up, wait for the sign, make the calls, and send what came of them."""
+    from benchmarks._limits_peers import PEERS  # noqa: PLC0415 - loaded in clients only
+
+    peer = PEERS[contender.key]
     plain = replace(task.scenario, requests_per_minute=None, tokens_per_minute=None)
     warm = replace(task, scenario=plain, base_url=warm_url, calls=task.calls[:2], mean_rate=None)
-    asyncio.run(contender.peer(replace(warm, redis_url=None)))
+    asyncio.run(peer(replace(warm, redis_url=None)))
     gc.collect()
     pipe.send("ready")
     pipe.recv()
@@ -175,7 +179,7 @@ def _run(pipe: Connection, contender: Contender, task: Task, warm_url: str) -> N
 
     async def all_of_them() -> None:
         # Before the loop closes: that is no part of the calls.
-        tell(await contender.peer(task))
+        tell(await peer(task))
 
     asyncio.run(all_of_them())
     timer.cancel()

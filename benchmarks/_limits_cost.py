@@ -8,15 +8,14 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.language_models import BaseChatModel
-
 from benchmarks._limits_cell import context, provider
-from benchmarks._limits_peers import OURS, Task, batch, chat
+from benchmarks._limits_rows import OURS, Task
 from benchmarks._limits_scenarios import JITTER, LATENCY_S, Call, Scenario
-from langchain_prodkit.limits import RateLimitedAsyncChat
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+
+    from langchain_core.language_models import BaseChatModel
 
 __all__ = ["cost"]
 
@@ -27,6 +26,9 @@ _UNTOLD: Final = f"{OURS}, told nothing"
 
 def _pairs(pipe: Connection, base_url: str, calls: int, rounds: int) -> None:
     """Run every way once a round, in turning order, and send wall and CPU seconds of each."""
+    from benchmarks._limits_peers import batch, chat  # noqa: PLC0415 - loaded in clients only
+    from langchain_prodkit.limits import RateLimitedAsyncChat  # noqa: PLC0415
+
     spent: dict[str, list[tuple[float, float]]] = {PLAIN: [], _TOLD: [], _UNTOLD: []}
     workload = [
         Call(f"question {number} " + "of the kind that customers ask " * 4, 64) for number in range(calls)

@@ -9,13 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from openai import AsyncOpenAI
-from tqdm import tqdm  # type: ignore[import-untyped]
-
 from benchmarks._limits_cell import Provider, context, provider
-from benchmarks._limits_peers import OURS, Task, batch, chat
+from benchmarks._limits_rows import OURS, Task
 from benchmarks._limits_scenarios import Call, Scenario
-from langchain_prodkit.limits import RateLimitedAsyncChat
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -29,6 +25,12 @@ QUESTIONS: Final = Path(__file__).resolve().parent.parent / "cookbook" / "data" 
 
 def _ask(pipe: Connection, base_url: str) -> None:
     """Ask in every way, one after the other, whenever told to; send how long it took."""
+    from openai import AsyncOpenAI  # noqa: PLC0415 - loaded in clients only
+    from tqdm import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    from benchmarks._limits_peers import batch, chat  # noqa: PLC0415
+    from langchain_prodkit.limits import RateLimitedAsyncChat  # noqa: PLC0415
+
     calls = [Call(line, None) for line in QUESTIONS.read_text(encoding="utf-8").splitlines() if line]
     task = Task(Scenario("", "", len(calls)), base_url, calls, None)
 

@@ -1,6 +1,7 @@
 """The clients: `RateLimitedAsyncChat`, and what people use today, each told what the scenario tells.
 
-Each is a function from a `Task` to the answers, an exception where there was none.
+Each is a function from a `Task` to the answers, an exception where there was none. Loaded in the
+processes of the clients only: it brings the SDKs.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aiolimiter import AsyncLimiter
@@ -18,28 +18,13 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI
 from pydantic import SecretStr
 
-from benchmarks._limits_scenarios import Call, Scenario
+from benchmarks._limits_rows import Task
+from benchmarks._limits_scenarios import Call
 from langchain_prodkit.limits import RateLimitedAsyncChat
 
-__all__ = ["KEYS", "OURS", "Contender", "Task", "batch", "chat", "contenders", "gather", "ours", "sequential"]
+__all__ = ["PEERS", "batch", "chat"]
 
 MODEL: Final = "gpt-4o-mini"
-OURS: Final = "RateLimitedAsyncChat"
-_TOO_MANY_IN_TURN: Final = 1_000
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one process has to do."""
-
-    scenario: Scenario
-    base_url: str
-    calls: Sequence[Call]
-    mean_rate: float | None
-    """Requests per second that fit both limits on average; None for unlimited or unknown."""
-    share: float = 1.0
-    """The part of the limit that this process takes for its own."""
-    redis_url: str | None = None
 
 
 Peer = Callable[[Task], Coroutine[Any, Any, list[Any]]]
@@ -141,51 +126,11 @@ async def aiolimiter(task: Task) -> list[Any]:
         return await asyncio.gather(*(one(call) for call in task.calls), return_exceptions=True)
 
 
-@dataclass(frozen=True)
-class Contender:
-    """One row of the table."""
-
-    label: str
-    peer: Peer
-    key: str
-    """What `--peers` calls it."""
-    share: float = 1.0
-    """The part of the limit that each process takes for its own."""
-    needs_redis: bool = False
-
-
-_ALL: Final = (
-    Contender(OURS, ours, "ours"),
-    Contender("sequential sync", sequential, "sync"),
-    Contender("asyncio.gather, AsyncOpenAI", gather, "gather"),
-    Contender("abatch + InMemoryRateLimiter", in_memory, "inmemory"),
-    Contender("abatch + InMemoryRateLimiter, tuned", in_memory_tuned, "tuned"),
-    Contender("aiolimiter by hand, AsyncOpenAI", aiolimiter, "aiolimiter"),
-)
-KEYS: Final = tuple(contender.key for contender in _ALL)
-
-
-def contenders(scenario: Scenario, keys: Sequence[str] = KEYS) -> list[Contender]:
-    """Give those that make sense in `scenario`, out of `keys`."""
-    mine = [contender for contender in _ALL if contender.key in keys]
-    if scenario.processes > 1:
-        # One process after the other is no way to use two.
-        mine = [contender for contender in mine if contender.key not in {"sync", "inmemory"}]
-        rows = []
-        for contender in mine:
-            if contender.peer is ours:
-                rows += [replace(contender, label=f"{OURS} + RedisLimiter", needs_redis=True)]
-            elif contender.peer is gather:
-                rows += [contender]
-            else:
-                rows += [
-                    replace(contender, label=f"{contender.label}, both told the whole limit"),
-                    replace(contender, label=f"{contender.label}, half each", share=0.5),
-                ]
-        return rows
-    if scenario.calls > _TOO_MANY_IN_TURN:
-        mine = [contender for contender in mine if contender.key != "sync"]
-    if not scenario.is_told:
-        # A limiter that has not been told a limit is none.
-        mine = [contender for contender in mine if contender.key in {"ours", "sync", "gather"}]
-    return mine
+PEERS: Final[dict[str, Peer]] = {
+    "ours": ours,
+    "sync": sequential,
+    "gather": gather,
+    "inmemory": in_memory,
+    "tuned": in_memory_tuned,
+    "aiolimiter": aiolimiter,
+}

@@ -25,7 +25,7 @@ from typing import Any, Final
 from benchmarks._limits_cell import Outcome, measure
 from benchmarks._limits_cost import cost
 from benchmarks._limits_headline import headline
-from benchmarks._limits_peers import KEYS, Contender, contenders
+from benchmarks._limits_rows import KEYS, Contender, contenders
 from benchmarks._limits_scenarios import Draw, Goal, Scenario, chosen
 from benchmarks._table import report
 
@@ -118,7 +118,7 @@ def notes(outcomes: dict[Row, list[tuple[Draw, Outcome]]]) -> str:
 def smoked(scenarios: Sequence[Scenario]) -> list[Scenario]:
     """Make them short."""
     return [
-        replace(scenario, calls=min(scenario.calls // 6, 200), limit_s=min(scenario.limit_s, 20.0))
+        replace(scenario, calls=min(scenario.calls // 8, 200), limit_s=min(scenario.limit_s, 20.0))
         for scenario in scenarios
     ]
 
@@ -155,7 +155,7 @@ def main() -> None:
         load = f"load of the machine {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
         report("limits", rows, notes=f"{notes(outcomes)}\n{load}".strip())
     if not names or "S1" in names:
-        rows = cost(50 if told.smoke else 200, 2 if told.smoke else max(7, repeats))
+        rows = cost(30 if told.smoke else 200, 1 if told.smoke else max(7, repeats))
         report("limits: no limit, 100 ms", rows, notes="medians over rounds of one run of each, in turn")
     if not names:
         rows = headline(1 if told.smoke else repeats, 0.1 if told.smoke else 0.8)
