@@ -42,9 +42,13 @@ def _no_open_runs() -> Iterator[None]:
 
 
 def _join(chunks: list[Any]) -> Any:
+    """Add a stream up as langchain-core does: of what cannot be added, the last counts."""
     total = chunks[0]
     for chunk in chunks[1:]:
-        total += chunk
+        try:
+            total += chunk
+        except TypeError:
+            total = chunk
     return plain(total)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import tenacity
@@ -15,19 +15,19 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableGenerator, RunnableLambda
 from langchain_core.tracers.base import BaseTracer
-from pydantic import BaseModel, field_validator
+from pydantic import AfterValidator, BaseModel, field_validator
 
 from langchain_prodkit.errors import StructuredOutputError
-from langchain_prodkit.parse import InstructorParser
+from langchain_prodkit.parse import InstructorParser, llm_validator
 from tests.unit_tests.parse.grown import WHOLE, Branch, Cat, Circle, Dog, Everything, Square, grows
 from tests.unit_tests.parse.models import ActorFilmography
-from tests.unit_tests.parse.scripted import Script, by_tool, called
+from tests.unit_tests.parse.scripted import Script, TextModel, by_tool, called
 from tests.unit_tests.parse.streamed import StreamedTextModel, StreamedToolModel
 
 PROMPT = ChatPromptTemplate([("human", "{q}")])
 BAD = {"name": "Brad Pitt", "film_names": ["Seven", "Fight Club"]}
 GOOD = {"name": "BRAD PITT", "film_names": ["Seven", "Fight Club"]}
-BRAD = ActorFilmography(**GOOD)  # type: ignore[arg-type]
+BRAD = ActorFilmography(**GOOD)
 Driver = Callable[..., list[Any]]
 
 
@@ -401,3 +401,18 @@ def test_a_model_that_does_not_stream_gives_one_object(drive: Driver) -> None:
     assert drive(parser, AIMessageChunk(content='{"label": "a"}')) == [Branch(label="a")]
     assert drive(parser, {"prompt": "q", "completion": '{"label": "a"}'}) == [Branch(label="a")]
     assert drive(parser, '{"label": "a",}')[-1] == Branch(label="a")
+
+
+async def test_a_validator_that_waits_does_so_on_a_thread_once_per_object() -> None:
+    """`llm_validator` inside a stream: the event loop goes on, and no value is judged twice."""
+    judge = TextModel(script=Script(['{"is_valid": true}']))
+
+    class Reply(BaseModel):
+        text: Annotated[str, AfterValidator(llm_validator("is polite", llm=judge))]
+
+    values = [{"text": f"Dear number {number}"} for number in range(4)]
+    parser = InstructorParser(Iterable[Reply], llm=streamed(values, values))
+    for run in (1, 2):
+        items = [item async for item in (PROMPT | parser).astream({"q": "go"})]
+        assert [item.text for item in items] == [value["text"] for value in values]
+        assert len(judge.script.sent) == 4 * run
