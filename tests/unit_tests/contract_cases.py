@@ -25,7 +25,7 @@ from langchain_prodkit import (
 )
 from langchain_prodkit._harden import HardenedChain
 from langchain_prodkit.guard import HeuristicDetector
-from langchain_prodkit.limits import LocalLimiter, RetryPolicy
+from langchain_prodkit.limits import Budget, LocalLimiter, RetryPolicy
 from langchain_prodkit.privacy import (
     MemoryVault,
     PresidioDetector,
@@ -188,6 +188,16 @@ CASES = [
         slow=lambda: RateLimitedAsyncChat(EchoModel(delay_s=60), requests_per_minute=60_000),
     ),
     Case(
+        "RateLimitedAsyncChat with a budget",
+        lambda: RateLimitedAsyncChat(
+            EchoModel(), budget=Budget(max_usd=100.0, max_tokens=10**9, prices={"*": {"input": 0.1}})
+        ),
+        _mail,
+        _mail,
+        takes_any=False,
+        slow=lambda: RateLimitedAsyncChat(EchoModel(delay_s=60), budget=Budget(max_tokens=10**9)),
+    ),
+    Case(
         "InstructorParser of an answer",
         lambda: InstructorParser(Answer),
         lambda n: f'{{"number": {n}}}',
@@ -217,6 +227,7 @@ CASES = [
 ]
 
 SERIALIZABLE: list[type[Serializable]] = [
+    Budget,
     EchoModel,
     HardenedChain,
     HeuristicDetector,
