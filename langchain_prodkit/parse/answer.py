@@ -17,6 +17,8 @@ from langchain_prodkit.parse.repair import Reading, Repair, read
 from langchain_prodkit.parse.shape import Unfit, shape_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_core.messages.ai import UsageMetadata
 
     from langchain_prodkit.parse.shape import Rules, Shape
@@ -93,7 +95,16 @@ class _Spoken:
 class Judge:
     """Decides on answers by one parser's settings; the same for every thread."""
 
-    __slots__ = ("_item_types", "_names", "_on_truncated", "_repair", "_rules", "_shape", "blocks")
+    __slots__ = (
+        "_item_shapes",
+        "_item_types",
+        "_names",
+        "_on_truncated",
+        "_repair",
+        "_rules",
+        "_shape",
+        "blocks",
+    )
 
     def __init__(
         self,
@@ -109,6 +120,7 @@ class Judge:
         self._rules = rules
         self._repair: Repair = repair
         self._on_truncated = on_truncated
+        self._item_shapes: tuple[Shape, ...] = ()
         self.blocks = False
         """Whether a validator turned out to wait for something, and must not run on an event loop."""
         items = item_types(shape.type)
@@ -166,10 +178,11 @@ class Judge:
             raise Unfit("Another tool was called, which is no answer.", reason="no_output")
         raise Unfit("There was no answer.", reason="no_output")
 
-    def knowing(self, shape: Shape) -> Judge:
-        """Give the same judge for a shape that has validated something already."""
+    def knowing(self, shape: Shape | None, items: Sequence[Shape] = ()) -> Judge:
+        """Give the same judge with shapes that have validated something already: of all, or of the items."""
         twin = copy.copy(self)
-        twin._shape = shape  # noqa: SLF001 - its own
+        twin._shape = shape or self._shape  # noqa: SLF001 - its own
+        twin._item_shapes = tuple(items)  # noqa: SLF001
         return twin
 
     def item_type(self, tool: str) -> type | None:
@@ -191,7 +204,9 @@ class Judge:
         fields: list[str] = []
         for number, call in enumerate(calls):
             try:
-                shape = shape_of(self._item_types[_plain(call.name)])
+                kind = self._item_types[_plain(call.name)]
+                known = self._item_shapes[number : number + 1]
+                shape = known[0] if known and known[0].type is kind else shape_of(kind)
                 reading = read(call.arguments, shape, self._rules, self._repair)
             except Unfit as unfit:
                 lines += [f"call {number + 1}, {line}" for line in unfit.advice.split("\n")]

@@ -90,8 +90,10 @@ class Live:
 
     def verdict(self, message: AIMessage, *, is_ready: bool = False) -> Reading | Unfit:
         """Judge the whole answer; what was validated while it came is not validated again."""
-        reader = None if self._is_item else self._reader
-        judge = self._judge if reader is None else self._judge.knowing(reader.shape)
+        if self._is_item:
+            judge = self._judge.knowing(None, [reader.shape for reader in [*self._calls, self._reader]])
+        else:
+            judge = self._judge.knowing(self._reader.shape)
         return judge.verdict(message, is_ready=is_ready)
 
     def is_final(self, unfit: Unfit) -> bool:

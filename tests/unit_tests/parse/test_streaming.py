@@ -278,6 +278,21 @@ def test_parallel_tools_give_an_item_a_call(drive: Driver) -> None:
     assert [len(one) for one in partial] == sorted(len(one) for one in partial)
 
 
+@DRIVERS
+def test_an_item_of_a_call_is_validated_once(drive: Driver) -> None:
+    """As it closes, and not again with the whole answer."""
+    context: dict[str, Any] = {}
+    message = called(*(("Film", film) for film in FILMS))
+    parser = InstructorParser(
+        Iterable[Film],
+        llm=streamed(message, tools=True),
+        mode="parallel_tools",
+        validation_context=context,
+    )
+    assert [film.title for film in drive(PROMPT | parser)] == ["Alien", "Brazil", "Cube"]
+    assert context["seen"] == ["Alien", "Brazil", "Cube"]
+
+
 # -- other types --------------------------------------------------------------------------------
 
 
