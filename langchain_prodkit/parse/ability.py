@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
 
-__all__ = ["LEARNED", "LEVELS", "Learned", "Level", "is_thinking", "rejects_tools"]
+__all__ = ["LEARNED", "LEVELS", "Learned", "Level", "declared", "is_thinking", "rejects_tools"]
 
 Level = Literal["forced", "free", "none"]
 """How far tools work: the choice can be forced, is left to the model, or there are none."""
@@ -77,6 +77,16 @@ class Learned:
 
 
 LEARNED: Final = Learned()
+
+
+def declared(leaf: Any) -> Level:
+    """Read from a model's profile how far tools work; "forced" where it says nothing against it."""
+    profile = getattr(leaf, "profile", None)
+    if not isinstance(profile, dict):
+        return "forced"
+    if profile.get("tool_calling") is False:
+        return "none"
+    return "free" if profile.get("tool_choice") is False else "forced"
 
 
 def is_thinking(leaf: Any, arguments: Mapping[str, Any]) -> bool:

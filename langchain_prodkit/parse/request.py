@@ -11,7 +11,7 @@ from pydantic import create_model
 
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import ConfigurationError
-from langchain_prodkit.parse.ability import LEARNED, LEVELS, Level, is_thinking, rejects_tools
+from langchain_prodkit.parse.ability import LEARNED, LEVELS, Level, declared, is_thinking, rejects_tools
 from langchain_prodkit.parse.answer import item_types
 from langchain_prodkit.parse.binding import calls_tools, is_dynamic, leaves, refit
 from langchain_prodkit.parse.shape import shape_of
@@ -134,7 +134,12 @@ class Requests:
         for leaf, arguments in leaves(self.llm, config):
             if not calls_tools(leaf):
                 return "none"
-            lowest = max(lowest, LEVELS.index(LEARNED.level(leaf)), int(is_thinking(leaf, arguments)))
+            levels = (
+                LEARNED.level(leaf),
+                declared(leaf),
+                "free" if is_thinking(leaf, arguments) else "forced",
+            )
+            lowest = max(lowest, *(LEVELS.index(level) for level in levels))
         return LEVELS[lowest]
 
     def _learn(self, level: Level, config: RunnableConfig | None) -> None:

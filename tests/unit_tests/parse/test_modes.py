@@ -72,6 +72,22 @@ def test_a_model_set_to_think_is_never_forced(wrap: Callable[[Any], Any]) -> Non
         assert choices(script) == [(["Flat"], None)]
 
 
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ({"tool_calling": False}, ([], None)),
+        ({"tool_calling": True, "tool_choice": False}, (["Flat"], None)),
+        ({}, (["Flat"], "Flat")),
+    ],
+)
+def test_what_a_models_profile_says_is_heeded(profile: Any, expected: Any) -> None:
+    """LangChain's own description of the model, before anything is tried."""
+    script = Script(by_tool(ANN))
+    model = ToolModel(script=script, profile=profile)
+    assert InstructorParser(Flat, llm=model).invoke("Who?") == EXPECTED
+    assert choices(script) == [expected]
+
+
 def test_a_thinking_model_that_calls_nothing_is_asked_in_text() -> None:
     """Free choice first, then the schema in the prompt."""
     script = Script(lambda request: "I think it is Ann." if request.tools else json.dumps(ANN))
