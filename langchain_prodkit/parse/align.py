@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -25,6 +25,8 @@ __all__ = ["align", "loads"]
 
 MAX_ROUNDS: Final = 6
 """Each round fixes one level of wrong nesting."""
+MAX_FIXES: Final = 20_000
+_NESTINGS: Final = frozenset({"list_for_single", "single_for_list"})
 _SKIP: Final = object()
 _DROP: Final = object()
 
@@ -58,8 +60,11 @@ def _float(written: str) -> _Float:
     return value
 
 
-def align(value: Any, shape: Shape, rules: Rules) -> tuple[Any, list[str]]:
+def align(value: Any, shape: Shape, rules: Rules, *, is_exact: bool = False) -> tuple[Any, list[str]]:
     """Give the validated object and the names of the fixes it took; `value` is changed in place.
+
+    With `is_exact`, for JSON whose brackets had to be mended, every key must be one that the type knows
+    and nothing is nested in another way: either shows that a bracket was put in the wrong place.
 
     Raises:
         ValidationError: Something is wrong that cannot be fixed safely.
@@ -67,17 +72,21 @@ def align(value: Any, shape: Shape, rules: Rules) -> tuple[Any, list[str]]:
     repairs: dict[str, None] = {}
     if rules.strict:
         return shape.validate(value, rules), []
+    extra: Literal["forbid"] | None = "forbid" if is_exact else None
     for _ in range(MAX_ROUNDS):
         if rename(value, shape):
             repairs["key"] = None
         try:
-            return shape.validate(value, rules), list(repairs)
+            return shape.validate(value, rules, extra=extra), list(repairs)
         except ValidationError as error:
             holder = [value]
-            if shape.is_strict or not _fix(holder, error, shape, repairs):
+            too_many = error.error_count() > MAX_FIXES
+            if shape.is_strict or too_many or not _fix(holder, error, shape, repairs):
+                raise
+            if is_exact and not _NESTINGS.isdisjoint(repairs):
                 raise
             value = holder[0]
-    return shape.validate(value, rules), list(repairs)
+    return shape.validate(value, rules, extra=extra), list(repairs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "blocks", "joined", "with_whole_characters", "without_frame"]
 
+MAX_BROKEN: Final = 5_000
+"""Broken blocks in one text; with more it is no answer."""
+MAX_TRIES: Final = 500
+"""Broken blocks that are tried as JSON first: Python's error counts the lines of the text each time."""
 _CLOSE: Final = {"{": "}", "[": "]"}
 _CLOSE_QUOTE: Final = {'"': '"', "'": "'", "“": "”"}
 _THOUGHT: Final = "think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis"
@@ -42,8 +46,9 @@ _AFTER_STRING: Final = re.compile(r"""[ \t\xa0\u200b]*+(?:[,:}\]\n\r#]|/[/*]|$)|
 _PART_BEFORE: Final = re.compile(r"""["'“”][ \t]*+[:：]\s*\Z""")
 _PART_OF_BROKEN: Final = re.compile(r"""\s*+[,:\]}"'“”]""")
 _PART_AFTER: Final = re.compile(r"""\s*+(?:[\]}]|,?\s*+["“'][^"“”'\n]{1,100}["”']\s*+[:：])""")
+_INSIDE_ESCAPED: Final = re.compile(r"""(?:[\[,]|\\"\s*:?)(?:\s|\\[nrt])*\Z""")
 _ONE_TOO_MANY: Final = re.compile(r"\s*+}\s*+(?:```|</|\Z)")
-_PART_AFTER_MENDED: Final = re.compile(r"""[^\n]{0,300}?["'”][ \t]*+[:,\]}]""")
+_PART_AFTER_MENDED: Final = re.compile(r"""[^\n{\[]{0,300}?["'”][ \t]*+[:,\]}]""")
 _DECODER: Final = json.JSONDecoder()
 
 
@@ -96,7 +101,7 @@ def blocks(text: str) -> tuple[list[Block], bool]:
     """
     found: list[Block] = []
     thought = False
-    position = 0
+    position = broken = 0
     while top := _TOP.search(text, position):
         if top.group("thought"):
             thought = True
@@ -106,7 +111,11 @@ def blocks(text: str) -> tuple[list[Block], bool]:
             elif (position := _thought_end(text, top)) < 0:
                 break
             continue
-        block = _block(text, top.start())
+        if broken > MAX_BROKEN:
+            found.append(_cut_off(text, top.start()))
+            break
+        block = _block(text, top.start(), is_json=broken < MAX_TRIES)
+        broken += block.json is None or block.is_mended
         if block.json is None and (closing := _last_closing(block.text)):
             # The block began in a thought that broke off in the middle of it.
             thought = True
@@ -145,23 +154,29 @@ def _last_closing(text: str) -> int:
     return end
 
 
-def _block(text: str, start: int) -> Block:
+def _cut_off(text: str, start: int) -> Block:
+    return Block(text[start:], start, len(text), None, is_complete=False)
+
+
+def _block(text: str, start: int, *, is_json: bool) -> Block:
     try:
-        _, end = _DECODER.raw_decode(text, start)
+        end = _DECODER.raw_decode(text, start)[1] if is_json else start
     except ValueError:
-        pass
+        end = start
     except RecursionError:
-        return Block(text[start:], start, len(text), None, is_complete=False)
-    else:
+        return _cut_off(text, start)
+    if end > start:
         block_text = text[start:end]
         return Block(block_text, start, end, None if _is_part(text, start, end) else block_text)
     escaped = re.compile(r'[{\[](?:\s|\\[nrt])*+\\+"').match(text, start)
     if escaped:
-        return _escaped(text, start)
+        block = _escaped(text, start)
+        is_inner = _INSIDE_ESCAPED.search(text[max(0, start - 100) : start])
+        return replace(block, json=None) if is_inner else block
     try:
         mended = mend(text, start)
     except Cut:
-        return Block(text[start:], start, len(text), None, is_complete=False)
+        return _cut_off(text, start)
     except Doubt:
         end_found = _end(text, start)
         end = len(text) if end_found is None else end_found
@@ -196,18 +211,18 @@ def _escaped(text: str, start: int) -> Block:
         try:
             inner, end = json.decoder.scanstring(text, start, False)  # type: ignore[attr-defined]
         except ValueError:
-            return Block(text[start:], start, len(text), None, is_complete=False)
+            return _cut_off(text, start)
     else:
         inner = re.sub(r'\\(["nrt\\])', lambda found: _PLAIN_OF.get(found[1], found[1]), text[start:])
     try:
         _, length = _DECODER.raw_decode(inner)
         json_text = inner[:length]
     except (ValueError, RecursionError):
-        return Block(text[start:], start, len(text), None, is_complete=False)
+        return _cut_off(text, start)
     if end == len(text):  # unescaped to the end of the text; the rest has no more to say
         rest = inner[length:]
         if _TOP.search(rest):
-            return Block(text[start:], start, len(text), None, is_complete=False)
+            return _cut_off(text, start)
     return Block(text[start:end], start, end, json_text, ("escaped_quotes",))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from langchain_prodkit.parse.strings import KEYS, QUOTES, Cut, Doubt, literal, read_string
@@ -38,10 +39,10 @@ _GROUPED: Final = re.compile(
     r"""(?=[ \t]*+(?:[}\r\n]|,\s*+(?:["'“\n}]|[^\W\d]\w*+\s*+:)))"""
 )
 _BARE: Final = re.compile(
-    r"""(?:[^,，;{}\[\]()"“”`<\n\r:#/ \t]|[ \t]++(?![\#/])|:(?=\S)|/(?!\*)|\#(?=\w))++"""
+    r"""(?:[^,，;{}\[\]()"“”`<\\\n\r:#/ \t]|[ \t]++(?![\#/])|:(?=\S)|/(?!\*)|\#(?=\w))++"""
 )
 _AFTER_BARE: Final = re.compile(
-    r"""[ \t]*+(?:[}\])\#,，;\r\n]|//|/\*|```|</|\Z)|\s*+["'“][^"'“”\n]*+["'”]\s*+:"""
+    r"""[ \t]*+(?:[}\]),，;\r\n]|```|</|\Z)|[ \t]++(?:\#|//|/\*)|\s*+["'“][^"'“”\n]*+["'”]\s*+:"""
 )
 _WORDS: Final = {
     **{word: word.lower() for word in ("true", "false", "null", "True", "False", "TRUE", "FALSE", "NULL")},
@@ -194,12 +195,11 @@ class _Mender:
         depth = next((n for n, frame in enumerate(reversed(self._stack)) if frame[1] == char), None)
         self._position += 1
         if depth is None:
-            after = _SKIP.match(self._text, self._position).end()  # type: ignore[union-attr]
-            if self._separated or self._text[after : after + 1] not in tuple(",}]"):
-                raise Doubt
-            self._repairs["extra_bracket"] = None
-            return
+            raise Doubt
         if depth:
+            frames = self._stack[-depth - 1 :]
+            if any(inner[0] == outer[0] == "]" for outer, inner in pairwise(frames)):
+                raise Doubt  # of lists in lists, either may be the one that was not closed
             self._repairs["missing_bracket"] = None
         for _ in range(depth + 1):
             self._pop()
@@ -314,7 +314,7 @@ class _Mender:
         """Add the brackets that are missing at the end, where nothing else can be."""
         # A list that was only just opened has as many items as the text says: whether that is an answer
         # is for the schema to say.
-        if self._separated and (self._out[-1] != "[" or self._position < len(self._text)):
+        if self._separated and not (self._out[-1] == "[" and self._text.endswith("[")):
             raise Cut
         count = len(self._stack)
         self._repairs["unclosed"] = None

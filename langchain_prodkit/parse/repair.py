@@ -122,7 +122,8 @@ def _is_empty(value: Any) -> bool:
 
 
 def _why(text: str, shape: Shape, error: ValidationError) -> Unfit:
-    if any(issue["type"] == "json_invalid" for issue in error.errors(include_url=False, include_input=False)):
+    issues = error.errors(include_url=False, include_input=False) if error.error_count() == 1 else []
+    if issues and issues[0]["type"] == "json_invalid":
         return Unfit(_NO_JSON, reason="no_output" if "{" not in text else "validation")
     return shape.unfit(error)
 
@@ -161,12 +162,14 @@ class _Reader:
 
     # -- one JSON value --------------------------------------------------------------------------
 
-    def _fitted(self, value: Any, text: str, *, open_brackets: int = 0) -> tuple[Any, list[str]]:
+    def _fitted(self, value: Any, text: str, block: Block | None = None) -> tuple[Any, list[str]]:
         """Fit a value that stands as JSON in `text`; raises Unfit."""
         shape, rules = self._shape, self._rules
+        open_brackets = block.open_brackets if block else 0
+        is_exact = block is not None and _is_exact(block)
         failure = Unfit(_NO_JSON)
         renamed = self._repair == "aligned" and isinstance(value, dict | list) and rename(value, shape)
-        if not (open_brackets or renamed or self._is_wrapped(value)):
+        if not (is_exact or open_brackets or renamed or self._is_wrapped(value)):
             try:
                 return shape.validate_text(text, rules), []
             except ValidationError as error:
@@ -175,7 +178,7 @@ class _Reader:
             open_ones = open_objects(inner, open_brackets - wrappings)
             try:
                 if self._repair == "aligned":
-                    result, fixes = align(inner, shape, rules)
+                    result, fixes = align(inner, shape, rules, is_exact=is_exact)
                 else:
                     result, fixes = shape.validate(inner, rules), []
             except ValidationError as error:
@@ -233,7 +236,7 @@ class _Reader:
             return result, []
         value = self._value(block)
         try:
-            return self._fitted(value, block.json, open_brackets=block.open_brackets)
+            return self._fitted(value, block.json, block)
         except Unfit as unfit:
             if block.open_brackets or claims(value, self._shape):
                 raise
@@ -307,6 +310,8 @@ class _Reader:
                 result, fixes = align(value, self._shape, self._rules)
             except ValidationError:
                 continue
+            if form == "bare_text" and fixes not in ([], ["case"]) and text.rstrip()[-1:].isalnum():
+                continue  # a number or a date that may go on
             fits.append(Reading(result, tuple(dict.fromkeys([*framing, form, *fixes]))))
         return fits[0] if len(fits) == 1 and self._repair == "aligned" else None
 
@@ -317,10 +322,15 @@ class _Reader:
             return None
         try:
             value = self._value(found[0])
-            result, fixes = self._fitted(value, found[0].json, open_brackets=found[0].open_brackets)
+            result, fixes = self._fitted(value, found[0].json, found[0])
         except Unfit:
             return None
         return result, [*found[0].repairs, *fixes]
+
+
+def _is_exact(block: Block) -> bool:
+    """Tell whether brackets were missing elsewhere than at the end of the text."""
+    return "missing_bracket" in block.repairs or ("unclosed" in block.repairs and not block.open_brackets)
 
 
 class _Passed(Exception):  # noqa: N818 - a verdict, caught where the next block is tried

@@ -11,7 +11,7 @@ import json
 import types
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal, Required, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, Required, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -36,7 +36,21 @@ __all__ = ["Rules", "Shape", "Unfit", "shape_of"]
 MAX_ISSUES: Final = 20
 """Issues told to the model at once; a model that gets 20 things wrong will not read the 21st."""
 MAX_ISSUE_CHARS: Final = 300
+MAX_LISTED: Final = 20_000
+"""Issues looked at; pydantic writes all of them out to show the first."""
 _Extra = Literal["allow", "ignore", "forbid"] | None
+_NO_TYPES = (str, TypeVar, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+_FAILURES = (
+    PydanticUserError,
+    PydanticInvalidForJsonSchema,
+    SchemaError,
+    TypeError,
+    NameError,
+    AttributeError,
+    KeyError,
+    RecursionError,
+)
+"""What pydantic raises for something that is no type; which of them is a matter of chance."""
 _UNIONS = (Union, types.UnionType)
 _LISTS = (list, collections.abc.Iterable, collections.abc.Sequence)
 
@@ -76,8 +90,11 @@ class Shape:
         Raises:
             ConfigurationError: It is no type that pydantic can validate.
         """
-        if response_model is None or isinstance(response_model, str):
-            raise ConfigurationError("response_model is a pydantic model or another type, not None or a name")
+        if response_model is None or response_model is BaseModel or isinstance(response_model, _NO_TYPES):
+            raise ConfigurationError(
+                "response_model is a pydantic model or another type: not None, not BaseModel itself, and no "
+                "name, function or type variable"
+            )
         self.type = _target(response_model)
         """The type of the result."""
         self.key = _key(self.type)
@@ -86,7 +103,7 @@ class Shape:
             self.adapter: TypeAdapter[Any] = TypeAdapter(self.type)
             self.adapter.rebuild(raise_errors=True)
             schema = self.adapter.json_schema()
-        except (PydanticUserError, PydanticInvalidForJsonSchema, SchemaError, TypeError, NameError) as error:
+        except _FAILURES as error:
             kind = type(error).__name__
             raise ConfigurationError(
                 f"response_model {_name(response_model)} cannot be used ({kind}): give a pydantic model, or "
@@ -108,7 +125,8 @@ class Shape:
         """A field that is not required may be lost when its key is misspelt."""
         self._wrapped: TypeAdapter[Any] | None = None
         if self.key is not None:
-            wrapper = TypedDict("Wrapped", {self.key: Required[self.type]})  # type: ignore[misc]
+            members = {self.key: Required[self.type]}
+            wrapper = TypedDict("Wrapped", members)  # type: ignore[misc]
             self._wrapped = TypeAdapter(with_config(ConfigDict(extra="forbid"))(wrapper))
 
     def validate_json(self, text: str, rules: Rules, *, extra: _Extra = None) -> Any:
@@ -123,18 +141,27 @@ class Shape:
             try:
                 wrapped = self._wrapped.validate_json(text, strict=strict, context=rules.context, extra=extra)
             except ValidationError as error:
-                if f'"{self.key}"' in text and error.errors()[0]["loc"][:1] == (self.key,):
+                if self._is_inside(error):
                     raise
             else:
                 return wrapped[self.key]
         return self.validate_json(text, rules, extra=extra)
 
-    def validate(self, value: Any, rules: Rules) -> Any:
+    def validate(self, value: Any, rules: Rules, *, extra: _Extra = None) -> Any:
         """Validate a value read from JSON by the rules for JSON; raises `ValidationError`."""
-        return self.validate_json(json.dumps(value), rules)
+        return self.validate_json(json.dumps(value), rules, extra=extra)
+
+    def _is_inside(self, error: ValidationError) -> bool:
+        """Tell an error of the value that travels from one of the object around it."""
+        if error.error_count() > MAX_LISTED:
+            return False
+        issues = error.errors(include_url=False, include_input=False, include_context=False)
+        return bool(issues) and issues[0]["type"] != "missing" and issues[0]["loc"][:1] == (self.key,)
 
     def unfit(self, error: ValidationError) -> Unfit:
         """Turn pydantic's error into `path: message` lines that quote none of the values."""
+        if error.error_count() > MAX_LISTED:
+            return Unfit(f"{error.error_count()} values do not fit the schema")
         issues = error.errors(include_url=False, include_input=False, include_context=False)
         lines = []
         fields: dict[str, None] = {}

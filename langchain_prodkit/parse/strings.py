@@ -41,14 +41,14 @@ _KEYISH: Final = (
     r"[ \t]*+(?:[:：]|=>|=(?!=))"
 )
 _ITEMISH: Final = r"""(?:["'“‘`{\[(]|[-+.]?\d|(?:true|false|null|True|False|None|NaN)\b|\.\.\.|…)"""
-_ENDS: Final = rf"(?:{COMMENT}|```|</|\Z)"
+_ENDS: Final = r"(?:```|</|\Z)"
 # After a value in an object, and after an item of a list: beyond doubt, and if no quotes are inside.
 _AFTER_VALUE: Final = re.compile(
-    rf"\s*+(?:[,，;](?:\s|(?:{COMMENT})[^\n]*+\n)*+(?:{_KEYISH}|[}}\])]|\.\.\.|…|{COMMENT}|\Z)|[}}\])])"
+    rf"\s*+(?:[,，;](?:[\s,，;]|(?:{COMMENT})[^\n]*+\n)*+(?:{_KEYISH}|[}}\])]|\.\.\.|…|{COMMENT}|\Z)|[}}\])])"
 )
-_AFTER_ITEM: Final = re.compile(rf"\s*+(?:[,，;]\s*+(?:{_ITEMISH}|[\])]|{COMMENT}|\Z)|[\])])")
-_MAYBE_AFTER_VALUE: Final = re.compile(rf"\s*+{_ENDS}|\s++{_KEYISH}")
-_MAYBE_AFTER_ITEM: Final = re.compile(rf"\s*+(?:{_ENDS}|[}}{{\[]|[,，]\s*+\w)|\s++[\"'“‘]")
+_AFTER_ITEM: Final = re.compile(rf"\s*+(?:[,，;][\s,，;]*+(?:{_ITEMISH}|[\])]|{COMMENT}|\Z)|[\])])")
+_MAYBE_AFTER_VALUE: Final = re.compile(rf"\s*+{_ENDS}|\s++(?:{COMMENT}|{_KEYISH})")
+_MAYBE_AFTER_ITEM: Final = re.compile(rf"\s*+(?:{_ENDS}|[}}{{\[]|[,，]\s*+\w)|\s++(?:{COMMENT}|[\"'“‘])")
 _CLOSED_IN_PROSE: Final = re.compile(r"""\s*+[}\])]++[ \t]*+[\w"'“]""")
 _COLON: Final = re.compile(r"\s*+[:：]")
 _PLUS: Final = re.compile(r"""\s*+\+\s*+["'`]""")
@@ -108,7 +108,7 @@ def _is_mark(text: str, position: int) -> bool:
     before, after = text[position - 1], text[position + 1 : position + 2]
     if text[position] in "'’‘":
         return before.isalnum() and after.isalnum()
-    return before.isdigit() and not after.isalnum()
+    return before.isdigit() and not after.isalnum() and after != text[position]
 
 
 def _is_quoted_twice(text: str, start: int, end: int) -> bool:
