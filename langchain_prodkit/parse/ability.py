@@ -80,13 +80,14 @@ LEARNED: Final = Learned()
 
 
 def declared(leaf: Any) -> Level:
-    """Read from a model's profile how far tools work; "forced" where it says nothing against it."""
+    """Read from a model's profile whether a tool may be forced.
+
+    Profiles deny tools to models that have them (gpt-3.5-turbo, in langchain-openai 1.7), so a denial
+    means no more than that the model is left to choose; what it does then is learned.
+    """
     profile = getattr(leaf, "profile", None)
-    if not isinstance(profile, dict):
-        return "forced"
-    if profile.get("tool_calling") is False:
-        return "none"
-    return "free" if profile.get("tool_choice") is False else "forced"
+    told = profile if isinstance(profile, dict) else {}
+    return "free" if False in (told.get("tool_calling"), told.get("tool_choice")) else "forced"
 
 
 def is_thinking(leaf: Any, arguments: Mapping[str, Any]) -> bool:

@@ -75,7 +75,7 @@ def test_a_model_set_to_think_is_never_forced(wrap: Callable[[Any], Any]) -> Non
 @pytest.mark.parametrize(
     ("profile", "expected"),
     [
-        ({"tool_calling": False}, ([], None)),
+        ({"tool_calling": False}, (["Flat"], None)),
         ({"tool_calling": True, "tool_choice": False}, (["Flat"], None)),
         ({}, (["Flat"], "Flat")),
     ],
