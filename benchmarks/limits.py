@@ -1,6 +1,7 @@
 """How well calls keep to a provider's limit, beside what people use today.
 
-`python -m benchmarks.limits [--smoke] [--repeat 5] [--scenarios S2,S7] [--peers ours,gather] [--jobs 1]`
+`python -m benchmarks.limits [--smoke] [--repeat 5] [--peer-repeat 5] [--scenarios S2,S7]
+[--peers ours,gather] [--jobs 1]`
 
 Every row faces providers of its own with the same limits; what a client cannot know, how full and how
 large the provider's bucket is, is drawn afresh for each repeat and is the same for all peers of it.
@@ -36,19 +37,26 @@ Row = tuple[Scenario, Contender]
 
 
 def run(
-    scenarios: Sequence[Scenario], keys: Sequence[str], *, repeats: int, seed: int, jobs: int
+    scenarios: Sequence[Scenario],
+    keys: Sequence[str],
+    *,
+    repeats: int,
+    peer_repeats: int,
+    seed: int,
+    jobs: int,
 ) -> dict[Row, list[tuple[Draw, Outcome]]]:
-    """Measure every row `repeats` times, one repeat after the other."""
-    rows = [(scenario, contender) for scenario in scenarios for contender in contenders(scenario, keys)]
-    outcomes: dict[Row, list[tuple[Draw, Outcome]]] = {row: [] for row in rows}
+    """Measure every row `repeats` times (the peers' `peer_repeats`), one repeat after the other."""
+    every = [(scenario, contender) for scenario in scenarios for contender in contenders(scenario, keys)]
+    outcomes: dict[Row, list[tuple[Draw, Outcome]]] = {row: [] for row in every}
 
     def one(row: Row, repeat: int) -> tuple[Draw, Outcome]:
         scenario, contender = row
         draw = scenario.draw(seed, repeat)
         return draw, measure(scenario, contender, draw)
 
-    busy = [row for row in rows if (row[0].requests_per_minute or 0) > _BUSY_RATE]
-    for repeat in range(repeats):
+    for repeat in range(max(repeats, peer_repeats)):
+        rows = [row for row in every if repeat < (repeats if row[1].key == "ours" else peer_repeats)]
+        busy = [row for row in rows if (row[0].requests_per_minute or 0) > _BUSY_RATE]
         with ThreadPoolExecutor(jobs) as pool:
             running = {row: pool.submit(one, row, repeat) for row in rows if row not in busy}
             for row, future in running.items():
@@ -129,6 +137,7 @@ def main() -> None:
     )
     parser.add_argument("--smoke", action="store_true", help="seconds: is everything still there?")
     parser.add_argument("--repeat", type=int, default=5, help="how often; 5 unless you say so")
+    parser.add_argument("--peer-repeat", type=int, help="how often the peers; as often unless you say so")
     parser.add_argument("--scenarios", default="", help="such as S2,S7,U; all but X unless you say so")
     parser.add_argument("--peers", default=",".join(KEYS), help=f"out of {','.join(KEYS)}")
     parser.add_argument("--seed", type=int, default=2026, help="of what is drawn")
@@ -145,13 +154,21 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     repeats, jobs = told.repeat, told.jobs
+    peer_repeats = repeats if told.peer_repeat is None else told.peer_repeat
     if told.smoke:
         scenarios = smoked([s for s in scenarios if names or s.name in {"S2", "S3", "S7"}])
         keys = [key for key in keys if key in {"ours", "gather", "tuned"}]
-        repeats, jobs = 1, 2
-    outcomes = run([s for s in scenarios if s.name != "S1"], keys, repeats=repeats, seed=told.seed, jobs=jobs)
+        repeats, peer_repeats, jobs = 1, 1, 2
+    outcomes = run(
+        [s for s in scenarios if s.name != "S1"],
+        keys,
+        repeats=repeats,
+        peer_repeats=peer_repeats,
+        seed=told.seed,
+        jobs=jobs,
+    )
     if outcomes:
-        rows = [line(row, measured) for row, measured in outcomes.items()]
+        rows = [line(row, measured) for row, measured in outcomes.items() if measured]
         load = f"load of the machine {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
         report("limits", rows, notes=f"{notes(outcomes)}\n{load}".strip())
     if not names or "S1" in names:
