@@ -62,7 +62,7 @@ class Embedder:
 
     def __init__(self, embeddings: Embeddings, *, max_texts: int) -> None:
         """Prepare a copy of `embeddings` for requests of up to `max_texts`."""
-        fields: dict[str, Any] = vars(embeddings)
+        fields: dict[str, Any] = getattr(embeddings, "__dict__", {})
         is_model = isinstance(embeddings, BaseModel)
         inner: Any = embeddings
         if is_model:

@@ -114,7 +114,7 @@ def model_name(model: object, kwargs: Mapping[str, Any] | None = None) -> str:
     if kwargs and isinstance(name := kwargs.get("model"), str) and name:
         return name
     # Read past pydantic, for whom asking after a field that a model lacks takes microseconds.
-    fields = vars(innermost(model))
+    fields = getattr(innermost(model), "__dict__", {})
     for field in _MODEL_NAMES:
         name = fields.get(field)
         if isinstance(name, str) and name:
@@ -220,7 +220,7 @@ class TokenEstimator:
         raw = round(size.text_tokens + size.media_tokens)
         kind = "media" if size.media_tokens else "short" if raw < _SHORT_PROMPT_TOKENS else "text"
         learned = self._models.get(name)
-        fields = vars(inner)
+        fields = inner.__dict__
         choices = kwargs.get("n") or fields.get("n")
         choices = choices if isinstance(choices, int) and choices > 0 else 1
         answer = _max_tokens(fields, kwargs)

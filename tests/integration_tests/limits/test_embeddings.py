@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -17,6 +18,7 @@ from langchain_prodkit.limits import (
     LocalLimiter,
     RateLimitedAsyncChat,
     RateLimitedEmbeddings,
+    RedisLimiter,
     RetryPolicy,
 )
 from langchain_prodkit.testing import Faults, ProviderServer
@@ -309,3 +311,19 @@ async def test_without_the_tokenizers_files_the_error_says_what_to_do(
     assert provider.statistics().requests == 0
     unchecked = embedder(provider, check_embedding_ctx_length=False)
     assert len(await embed(RateLimitedEmbeddings(unchecked), ["ab " * 4_000], way)) == 1
+
+
+def test_a_limit_shared_through_redis_holds_for_embeddings(
+    make_limiter: Callable[..., RedisLimiter], make_provider_server: ProviderServerMaker
+) -> None:
+    """From synchronous code and from one event loop after another."""
+    provider = make_provider_server(tokens_per_minute=600_000, burst_s=1.0)
+    limiter = make_limiter(tokens_per_minute=600_000)
+    limited = RateLimitedEmbeddings(embedder(provider), limiter=limiter)
+    given = texts(300)
+    vectors = limited.embed_documents(given)
+    assert len(vectors) == 300
+    for _ in range(2):
+        assert asyncio.run(limited.aembed_documents(given)) == vectors
+    assert limiter.statistics().in_flight == 0
+    assert provider.statistics().refused <= 5
