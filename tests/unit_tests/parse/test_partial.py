@@ -324,14 +324,16 @@ def test_json_inside_a_thought_is_never_shown() -> None:
 
 
 def test_a_later_block_takes_over_with_its_first_known_key() -> None:
-    """Never a mixture of two; a later block that does not fit gives way to the one before it."""
+    """Never a mixture of two; a later block that does not fit ends the showing."""
     text = '{"label": "one"} or rather {"label": "two", "children": []}'
     labels = [one.label for one in looks(Branch, list(text))]
     assert labels[-1] == "two"
     assert set(labels) == {None, "", "o", "on", "one", "t", "tw", "two"}
     stream = PartialStream(Branch)
-    stream.feed('{"label": "one"} not {"label": 5, "children": "no"} but {"other": 1}')
+    stream.feed('{"label": "one"} is not {"other": 1}')
     assert stream.snapshot() == Branch(label="one")
+    stream.feed(' but {"label": 5, "children": "no"}')
+    assert stream.snapshot() == Branch(label="one"), "stopped where it was"
 
 
 def test_an_object_of_another_kind_is_not_shown() -> None:
