@@ -42,7 +42,12 @@ class Bucket:
     __slots__ = ("_at_s", "_bound", "_ceiling", "_level", "capacity", "flow", "given", "per_minute", "rate")
 
     def __init__(
-        self, per_minute: float, *, burst_s: float = BURST_S, level: float | None = None, is_bound: bool = False
+        self,
+        per_minute: float,
+        *,
+        burst_s: float = BURST_S,
+        level: float | None = None,
+        is_bound: bool = False,
     ) -> None:
         """Hold `burst_s` seconds' worth, but never less than one; `level` None starts full.
 

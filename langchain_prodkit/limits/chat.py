@@ -16,11 +16,12 @@ from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
 from langchain_prodkit.limits.budget import Budget
 from langchain_prodkit.limits.door import Doors, current_pass
 from langchain_prodkit.limits.headers import read_limits
-from langchain_prodkit.limits.inner import keeps_headers, listening, without_retries
+from langchain_prodkit.limits.inner import keeps_headers, without_retries
 from langchain_prodkit.limits.limiter import LATE, LocalLimiter
 from langchain_prodkit.limits.passage import Passage
 from langchain_prodkit.limits.protocol import RateLimiter, Reading
 from langchain_prodkit.limits.retry import RetryPolicy
+from langchain_prodkit.limits.sources import Sources
 from langchain_prodkit.limits.usage import Tally, TokenEstimator, model_name
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class RateLimitedAsyncChat(DelegatingChatModel):
     _limiter: Any = PrivateAttr()
     _estimator: TokenEstimator = PrivateAttr()
     _doors: Any = PrivateAttr(default_factory=Doors)
-    _heard: tuple[Any, Any] = PrivateAttr(default=(None, None))
+    _sources: Sources = PrivateAttr(default_factory=Sources)
 
     def __init__(
         self,
@@ -268,14 +269,9 @@ class RateLimitedAsyncChat(DelegatingChatModel):
 
     def _source(self, *, is_stream: bool = False, kwargs: Mapping[str, Any] | None = None) -> BaseChatModel:
         """Give the model to call: one that hands on the headers of its answers, where it can."""
-        if not self.learn_limits or (is_stream and "response_format" in (kwargs or ())):
-            # langchain-openai streams structured answers without headers or not at all.
-            return self.model
-        known, heard = self._heard
-        if known is not self.model:
-            heard = listening(self.model)
-            self._heard = (self.model, heard)
-        return heard  # type: ignore[no-any-return]
+        # langchain-openai streams structured answers without headers or not at all.
+        is_heard = self.learn_limits and not (is_stream and "response_format" in (kwargs or ()))
+        return self._sources.of(self.model, is_heard=is_heard)
 
     def _read(self, generation: ChatGeneration) -> Reading | None:
         if not self.learn_limits:
@@ -288,9 +284,7 @@ class RateLimitedAsyncChat(DelegatingChatModel):
     def _passage(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> Passage:
         estimate = self._estimator.estimate(self.model, messages, kwargs)
         hold = None if self.budget is None else self.budget.reserve(estimate.model, estimate.usage)
-        return Passage(
-            self._limiter, self.retry, self._estimator, estimate, hold, learns=self.learn_limits
-        )
+        return Passage(self._limiter, self.retry, self._estimator, estimate, hold, learns=self.learn_limits)
 
 
 def _marked(generation: ChatGeneration, note: dict[str, Any], *, is_kept: bool) -> ChatGeneration:

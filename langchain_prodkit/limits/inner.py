@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -9,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 
 from langchain_prodkit._chat import DelegatingChatModel, innermost
 
-__all__ = ["keeps_headers", "listening", "without_retries"]
+__all__ = ["apart", "keeps_headers", "listening", "without_retries"]
 
 M = TypeVar("M", bound=BaseChatModel)
 
@@ -45,6 +46,27 @@ def listening(model: M) -> M:
     if _HEADERS not in type(model).model_fields or getattr(model, _HEADERS):
         return model
     return model.model_copy(update={_HEADERS: True})
+
+
+def apart(model: M) -> M:
+    """Copy `model` with asynchronous connections of its own, for one more event loop; or give it as it is.
+
+    langchain-openai keeps one pool of connections for all event loops, but a connection belongs to the
+    loop that opened it: used from a second one, it breaks under a call that has been sent. A client that
+    the user brought, or one behind a proxy of the user's, is left alone.
+    """
+    if isinstance(model, DelegatingChatModel):
+        inner = apart(model.model)
+        return model if inner is model.model else model.model_copy(update={"model": inner})
+    root: Any = getattr(model, "root_async_client", None)
+    resource: Any = getattr(model, "async_client", None)
+    sdk: Any = sys.modules.get("openai")
+    brought = (getattr(model, name, None) for name in ("http_async_client", "openai_proxy"))
+    if sdk is None or root is None or resource is None or any(brought):
+        return model
+    client = sdk.DefaultAsyncHttpxClient(base_url=root.base_url, timeout=root.timeout)
+    own = root.with_options(http_client=client)
+    return model.model_copy(update={"root_async_client": own, "async_client": type(resource)(own)})
 
 
 def keeps_headers(model: BaseChatModel) -> bool:

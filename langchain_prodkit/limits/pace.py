@@ -19,6 +19,7 @@ __all__ = ["Pace"]
 _LOOKBACK_S: Final = 60.0
 _SURE_S: Final = 1.0
 _SURE_TURNS: Final = 6
+_OFTEN: Final = 2
 _SLOW_GROWTH: Final = 0.05
 _FAST_GROWTH: Final = 1.0
 _LEAST_PER_MINUTE: Final = 1.0
@@ -53,7 +54,7 @@ class Pace:
             if now_s - since_s >= _SURE_S and self._turns - turns >= _SURE_TURNS:
                 per_minute = (self._taken - taken) / (now_s - since_s) * 60.0
                 self._is_sure = True
-        if (times > 2 and not self._is_sure) or (is_first and math.isinf(self._most)):
+        if (times > _OFTEN and not self._is_sure) or (is_first and math.isinf(self._most)):
             per_minute = bucket.per_minute / 2.0
         if not self._is_sure and times > 1:
             # What it took before this one it took from a level that nobody knew.

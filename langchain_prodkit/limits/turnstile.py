@@ -146,27 +146,7 @@ class Turnstile:
         now_s = self._clock(now_s)
         changed = []
         while (head := self._head()) is not None and self._wait_s(head, now_s) <= 0.0:
-            if self._is_oversize(head.cost):
-                # Known only since somebody else's answer told the limit.
-                self._leave_line(head, "oversize")
-                changed.append(head)
-                continue
-            if self.learning is not None:
-                self.learning.before(head.cost, now_s)
-            if self.requests is not None:
-                self.requests.take(head.cost.requests, now_s)
-            if self.tokens is not None:
-                self.tokens.take(head.cost.tokens, now_s)
-            self._leave_line(head, "granted")
-            for priority in self._lines:
-                self._passed_over[priority] += priority != head.priority
-            head.granted_s = self._last_turn_s = now_s
-            self.in_flight += 1
-            self.granted += 1
-            if self._handful is not None:
-                self._in_hand[head] = None
-            if self.learning is not None:
-                self.learning.granted(head, now_s)
+            self._let_through(head, now_s)
             changed.append(head)
         while self._deadlines and (
             self._deadlines[0][2].state != "waiting" or self._deadlines[0][0] <= now_s
@@ -320,6 +300,28 @@ class Turnstile:
         if now_s < self._staggered_until_s:
             level_s = max(level_s, self._last_turn_s + (gap_s or _STAGGER_GAP_S) - now_s)
         return max(wait_s, level_s)
+
+    def _let_through(self, head: Ticket, now_s: float) -> None:
+        if self._is_oversize(head.cost):
+            # Known only since somebody else's answer told the limit.
+            self._leave_line(head, "oversize")
+            return
+        if self.learning is not None:
+            self.learning.before(head.cost, now_s)
+        if self.requests is not None:
+            self.requests.take(head.cost.requests, now_s)
+        if self.tokens is not None:
+            self.tokens.take(head.cost.tokens, now_s)
+        self._leave_line(head, "granted")
+        for priority in self._lines:
+            self._passed_over[priority] += priority != head.priority
+        head.granted_s = self._last_turn_s = now_s
+        self.in_flight += 1
+        self.granted += 1
+        if self._handful is not None:
+            self._in_hand[head] = None
+        if self.learning is not None:
+            self.learning.granted(head, now_s)
 
     def _save(self, head: Ticket | None, now_s: float) -> None:
         if self.requests is not None:

@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import (
+    AsyncCallbackHandler,
+    AsyncCallbackManagerForLLMRun,
+    CallbackManagerForLLMRun,
+)
 from langchain_core.exceptions import ModelAPIError, ModelInvalidRequestError, ModelRateLimitError
 from langchain_core.language_models import BaseChatModel, FakeListChatModel, GenericFakeChatModel
 from langchain_core.load import dumps, loads
@@ -234,10 +238,14 @@ async def test_a_failed_call_has_its_event_too() -> None:
     """What was waited for in vain is told as well."""
     model = RateLimitedAsyncChat(Moody(moods=[ConnectionError()] * 2), retry=RetryPolicy(2, 0.01))
     seen: list[Any] = []
+
+    class Watch(AsyncCallbackHandler):
+        async def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> None:
+            seen.append((name, data["attempts"], data["used_tokens"]))
+
     with pytest.raises(ConnectionError):
-        async for event in (RunnableLambda(lambda text: text) | model).astream_events("hi", version="v2"):
-            seen += [event["data"]] if event["name"] == "prodkit.limited" else []
-    assert [(data["attempts"], data["used_tokens"]) for data in seen] == [(2, 0)]
+        await (RunnableLambda(lambda text: text) | model).ainvoke("hi", {"callbacks": [Watch()]})
+    assert seen == [("prodkit.limited", 2, 0)]
 
 
 async def test_a_wait_that_was_none_is_no_event() -> None:
