@@ -28,7 +28,16 @@ _NEWS_S: Final = 0.1
 class Parcel:
     """Collects what is given back, what was used beyond its booking, refusals and readings."""
 
-    __slots__ = ("_given", "_noted_s", "_notes", "_over_tokens", "_refusal", "due_s", "epoch")
+    __slots__ = (
+        "_given",
+        "_noted_s",
+        "_notes",
+        "_over_tokens",
+        "_refusal",
+        "_unused_tokens",
+        "due_s",
+        "epoch",
+    )
 
     def __init__(self) -> None:
         self.epoch = ""
@@ -38,7 +47,7 @@ class Parcel:
 
     def _empty(self) -> None:
         self._given = dict.fromkeys(BUCKETS, 0.0)
-        self._over_tokens = 0.0
+        self._over_tokens = self._unused_tokens = 0.0
         self._refusal: Refusal | None = None
         self._notes: deque[Note] = deque(maxlen=_MOST_NOTES)
         self.due_s = math.inf
@@ -58,7 +67,7 @@ class Parcel:
             if over > 0:
                 self._over_tokens += over
             else:
-                self._given["tokens"] -= over
+                self._unused_tokens -= over
             self._leave_by(now_s + _FLUSH_S)
 
     def note(self, ticket: Ticket, reading: Reading, now_s: float) -> None:
@@ -110,6 +119,7 @@ class Parcel:
             epoch=self.epoch,
             given_requests=self._given["requests"],
             given_tokens=self._given["tokens"],
+            unused_tokens=self._unused_tokens,
             over_tokens=self._over_tokens,
             refusal=self._refusal,
             notes=tuple(self._notes),

@@ -13,6 +13,9 @@ local RECOVERY_S = 4     -- how long the pace takes from nothing to that of a li
 local GROWTH_S = 20      -- the same for one that was guessed
 local SLOWEST = 1 / 64
 local COUNTED_S = 10     -- over what time the pace of an unknown limit is observed
+local UNSURE_S = 60      -- for how long a refusal casts doubt on what was given back
+local SURE = 4           -- how many readings tell whether the provider gives back
+local FORGETTING = 0.95
 local NAMES = { 'requests', 'tokens' }
 
 local ask = cjson.decode(ARGV[1])
@@ -40,6 +43,7 @@ if now < state.at then
   state.hold = state.hold - back
   state.halved = state.halved - back
   state.refused = state.refused - back
+  state.watched = state.watched and state.watched - back
   state.counted_from = state.counted_from - back
   state.at = now
 end
@@ -88,11 +92,48 @@ local function take(bucket, amount)
   bucket.level = bucket.level - amount
 end
 
+-- Some providers give back the tokens that an answer did not use, some do not. What they say is left
+-- tells: with every reading, how much more there was than without giving back, beside what we gave back.
+local function watch(seen, note)
+  local rate = buckets.tokens.rate
+  if not rate or not seen.remaining or note.read <= (state.watched or 0) then
+    return
+  end
+  local beyond = seen.remaining - rate * note.at + note.taken.tokens
+  if state.watched then
+    local x, y = note.back.tokens - state.watched_back, beyond - state.watched_beyond
+    state.xx = FORGETTING * (state.xx or 0) + x * x
+    state.xy = FORGETTING * (state.xy or 0) + x * y
+    state.seen = (state.seen or 0) + 1
+  end
+  state.watched, state.watched_back, state.watched_beyond = note.read, note.back.tokens, beyond
+end
+
+for _, note in ipairs(ask.readings) do
+  if note.epoch == state.epoch and note.tokens then
+    watch(note.tokens, note)
+  end
+end
+local gives_back
+if state.watched then
+  gives_back = (state.seen or 0) >= SURE and state.xx > 0 and state.xy > state.xx / 2
+else
+  gives_back = now - state.refused > UNSURE_S
+end
+
 if ask.epoch == state.epoch then
   for _, name in ipairs(NAMES) do
     give(buckets[name], ask.given[name])
   end
   take(buckets.tokens, ask.over_tokens)
+  -- Counted in any case: it is what the readings are compared with.
+  buckets.tokens.back = buckets.tokens.back + ask.unused_tokens
+  if gives_back then
+    buckets.tokens.level = buckets.tokens.level + ask.unused_tokens
+    if buckets.tokens.capacity then
+      buckets.tokens.level = math.min(buckets.tokens.capacity, buckets.tokens.level)
+    end
+  end
 end
 
 -- The provider's word on one bucket. When it spoke is known only to lie between the turn of its request
@@ -125,7 +166,10 @@ local function learn(name, seen, note)
   end
   local left = seen.remaining - spare - (bucket.taken - note.taken[name])
   local age = math.min(60, math.max(0, now - note.at))
-  local most = left + (rate or bucket.rate) * age + (bucket.back - note.back[name])
+  local most = left + (rate or bucket.rate) * age
+  if gives_back then
+    most = most + bucket.back - note.back[name]
+  end
   local least = left + (rate or bucket.rate) * math.max(0, now - note.read) - note.unsent[name]
   bucket.level = math.min(bucket.level, most)
   if is_ours and least > bucket.level and note.at > state.refused then

@@ -97,10 +97,12 @@ class Ask:
     items: Sequence[tuple[Cost, float | None]] = ()
     """What to book, in order, and within how many seconds its turn has to come; None for any."""
     epoch: str = ""
-    """Of the state that the next three belong to."""
+    """Of the state that the next four belong to."""
     given_requests: float = 0
     given_tokens: float = 0
-    """What was booked and not used."""
+    """What was booked and never sent."""
+    unused_tokens: float = 0
+    """What was sent, and not used."""
     over_tokens: float = 0
     """What was used and not booked."""
     refusal: Refusal | None = None
@@ -227,6 +229,7 @@ def _written(ask: Ask, now_s: float) -> Any:
         ],
         "epoch": ask.epoch,
         "given": {"requests": ask.given_requests, "tokens": ask.given_tokens},
+        "unused_tokens": ask.unused_tokens,
         "over_tokens": ask.over_tokens,
         "refused": refused,
         "readings": [_note(note) for note in ask.notes],

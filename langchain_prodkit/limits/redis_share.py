@@ -68,7 +68,7 @@ class Share:
         self._pass(now_s)
         if ask.epoch == self.epoch:
             self._give("requests", ask.given_requests)
-            self._give("tokens", ask.given_tokens - ask.over_tokens)
+            self._give("tokens", ask.given_tokens + ask.unused_tokens - ask.over_tokens)
         for note in ask.notes:
             self._learn(note.reading)
         if ask.refusal is not None:
