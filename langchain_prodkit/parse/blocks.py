@@ -33,7 +33,7 @@ _TOP: Final = re.compile(
     rf"""(?P<thought></?(?:\w+:)?(?:{_THOUGHT})(?:\s[^<>\n]*)?>|\[/?THINK\]|◁/?think▷)
     |(?P<block>
       \{{\s*+(?:[\"'“”„‘`«}}]|//|/\*|\#|[^\W\d][\w$-]*+\s*+[:=]|(?:\\[nrt]\s*+)*\\+["nrt])
-     |\[\s*+(?:[\"'“„‘`{{\[\]]|//|/\*|\#|[-+.]?\d|true\b|false\b|null\b|True\b|False\b|None\b|\\+")
+     |\[\s*+(?:[\"'“„‘`{{\[\]]|//|/\*|\#|[-+.]?\d|-?Infinity\b|NaN\b|true\b|false\b|null\b|True\b|False\b|None\b|\\+")
      |\b[A-Z]\w*+\(\s*+[a-z_]\w*+\s*+=(?!=)
     )""",
     re.VERBOSE | re.IGNORECASE,
