@@ -145,7 +145,8 @@ def _run(pipe: Connection, contender: Contender, task: Task, warm_url: str) -> N
     peer = PEERS[contender.key]
     plain = replace(task.scenario, requests_per_minute=None, tokens_per_minute=None)
     warm = replace(task, scenario=plain, base_url=warm_url, calls=task.calls[:2], mean_rate=None)
-    asyncio.run(peer(replace(warm, redis_url=None)))
+    asyncio.run(peer(replace(warm, redis_url=None))())
+    ready = peer(task)
     gc.collect()
     pipe.send("ready")
     pipe.recv()
@@ -179,7 +180,7 @@ def _run(pipe: Connection, contender: Contender, task: Task, warm_url: str) -> N
 
     async def all_of_them() -> None:
         # Before the loop closes: that is no part of the calls.
-        tell(await peer(task))
+        tell(await ready())
 
     asyncio.run(all_of_them())
     timer.cancel()

@@ -1,6 +1,7 @@
 """The clients: `RateLimitedAsyncChat`, and what people use today, each told what the scenario tells.
 
-Each is a function from a `Task` to the answers, an exception where there was none. Loaded in the
+Each is a function that makes its model for a `Task`, and gives what is to be timed: it makes the calls
+and returns the answers, an exception where there was none. Loaded in the
 processes of the clients only: it brings the SDKs.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final
 
 from aiolimiter import AsyncLimiter
@@ -27,7 +29,8 @@ __all__ = ["PEERS", "batch", "chat"]
 MODEL: Final = "gpt-4o-mini"
 
 
-Peer = Callable[[Task], Coroutine[Any, Any, list[Any]]]
+Run = Callable[[], Coroutine[Any, Any, list[Any]]]
+Peer = Callable[[Task], Run]
 
 
 def chat(task: Task, **settings: Any) -> ChatOpenAI:
@@ -47,30 +50,36 @@ def _limit(call: Call) -> dict[str, Any]:
     return {} if call.max_tokens is None else {"max_tokens": call.max_tokens}
 
 
-async def ours(task: Task) -> list[Any]:
+def ours(task: Task) -> Run:
     told = task.scenario.told()
-    if task.redis_url is not None:
+    if task.redis_url is None:
+        model = RateLimitedAsyncChat(chat(task), **told)
+    else:
         from langchain_prodkit.limits import RedisLimiter  # noqa: PLC0415 - needs the extra
 
         limiter = RedisLimiter(task.redis_url, "benchmark", **told)
-        return await batch(RateLimitedAsyncChat(chat(task), limiter=limiter), task.calls)
-    return await batch(RateLimitedAsyncChat(chat(task), **told), task.calls)
+        model = RateLimitedAsyncChat(chat(task), limiter=limiter)
+    return partial(batch, model, task.calls)
 
 
-async def sequential(task: Task) -> list[Any]:
+def sequential(task: Task) -> Run:
     """One call after the other, as a loop in a script does."""
     model = chat(task)
-    ends_s = time.monotonic() + task.scenario.limit_s
-    answers: list[Any] = []
-    for call in task.calls:
-        if time.monotonic() > ends_s:
-            answers.append(TimeoutError())
-            continue
-        try:
-            answers.append(model.invoke(call.prompt, **_limit(call)))
-        except Exception as error:  # noqa: BLE001 - counted
-            answers.append(error)
-    return answers
+
+    async def run() -> list[Any]:
+        ends_s = time.monotonic() + task.scenario.limit_s
+        answers: list[Any] = []
+        for call in task.calls:
+            if time.monotonic() > ends_s:
+                answers.append(TimeoutError())
+                continue
+            try:
+                answers.append(model.invoke(call.prompt, **_limit(call)))
+            except Exception as error:  # noqa: BLE001 - counted
+                answers.append(error)
+        return answers
+
+    return run
 
 
 async def _complete(client: AsyncOpenAI, call: Call) -> Any:
@@ -79,29 +88,33 @@ async def _complete(client: AsyncOpenAI, call: Call) -> Any:
     )
 
 
-async def gather(task: Task) -> list[Any]:
+def gather(task: Task) -> Run:
     """`asyncio.gather` on the SDK, with its own two retries."""
-    async with AsyncOpenAI(base_url=task.base_url, api_key="any") as client:
+    client = AsyncOpenAI(base_url=task.base_url, api_key="any")
+
+    async def run() -> list[Any]:
         return await asyncio.gather(*(_complete(client, c) for c in task.calls), return_exceptions=True)
 
+    return run
 
-async def in_memory(task: Task) -> list[Any]:
+
+def in_memory(task: Task) -> Run:
     """Langchain's limiter with its defaults, told the request rate that fits both limits on average."""
     limiter = task.mean_rate and InMemoryRateLimiter(requests_per_second=task.mean_rate * task.share)
-    return await batch(chat(task, rate_limiter=limiter), task.calls)
+    return partial(batch, chat(task, rate_limiter=limiter), task.calls)
 
 
-async def in_memory_tuned(task: Task) -> list[Any]:
+def in_memory_tuned(task: Task) -> Run:
     """The same, looking every 10 ms and with a bucket of one second."""
     limiter = task.mean_rate and InMemoryRateLimiter(
         requests_per_second=task.mean_rate * task.share,
         check_every_n_seconds=0.01,
         max_bucket_size=max(1.0, task.mean_rate * task.share),
     )
-    return await batch(chat(task, rate_limiter=limiter), task.calls)
+    return partial(batch, chat(task, rate_limiter=limiter), task.calls)
 
 
-async def aiolimiter(task: Task) -> list[Any]:
+def aiolimiter(task: Task) -> Run:
     """Two aiolimiters around the SDK, one for requests and one for tokens, wired by hand.
 
     A second's worth of requests and five seconds' worth of tokens may go at once.
@@ -111,10 +124,11 @@ async def aiolimiter(task: Task) -> list[Any]:
         per_minute and per_minute * task.share / 60.0
         for per_minute in (told["requests_per_minute"], told["tokens_per_minute"])
     )
-    by_request = AsyncLimiter(requests, 1.0) if requests else None
-    by_token = AsyncLimiter(tokens * 5.0, 5.0) if tokens else None
+    client = AsyncOpenAI(base_url=task.base_url, api_key="any")
 
-    async with AsyncOpenAI(base_url=task.base_url, api_key="any") as client:
+    async def run() -> list[Any]:
+        by_request = AsyncLimiter(requests, 1.0) if requests else None
+        by_token = AsyncLimiter(tokens * 5.0, 5.0) if tokens else None
 
         async def one(call: Call) -> Any:
             if by_request is not None:
@@ -124,6 +138,8 @@ async def aiolimiter(task: Task) -> list[Any]:
             return await _complete(client, call)
 
         return await asyncio.gather(*(one(call) for call in task.calls), return_exceptions=True)
+
+    return run
 
 
 PEERS: Final[dict[str, Peer]] = {

@@ -52,7 +52,12 @@ def run(
     def one(row: Row, repeat: int) -> tuple[Draw, Outcome]:
         scenario, contender = row
         draw = scenario.draw(seed, repeat)
-        return draw, measure(scenario, contender, draw)
+        try:
+            return draw, measure(scenario, contender, draw)
+        except (EOFError, TimeoutError) as error:
+            # A client that died takes its row along, and not the hour before it.
+            gone = {type(error).__name__: scenario.calls}
+            return draw, Outcome(scenario.limit_s, scenario.calls, 0, 0.0, 0.0, errors=gone)
 
     for repeat in range(max(repeats, peer_repeats)):
         rows = [row for row in every if repeat < (repeats if row[1].key == "ours" else peer_repeats)]
