@@ -346,7 +346,8 @@ async def test_a_busy_event_loop_does_not_save_up_a_herd(make_limiter: MakeLimit
     await asyncio.sleep(0.1)
     time.sleep(0.6)  # noqa: ASYNC251 - a loop that is held up is the point
     times = await asyncio.gather(*tasks)
-    assert most_in(times, 0.1) <= 14
+    # All at once would be thirty and more.
+    assert most_in(times, 0.1) <= 20
 
 
 async def test_closing_tells_those_in_line_and_opens_again(make_limiter: MakeLimiter) -> None:
