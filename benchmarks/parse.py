@@ -30,7 +30,7 @@ def _calls(*, smoke: bool, seed: int) -> None:  # noqa: ARG001
 
 
 def _streams(*, smoke: bool, seed: int) -> None:  # noqa: ARG001
-    streams.costs([500, 1_000] if smoke else [2_067, 4_134, 8_268, 16_536, 33_072], 1 if smoke else 3)
+    streams.costs([500, 1_000] if smoke else [2_067, 4_134, 8_268, 16_536, 33_072], 1 if smoke else 12)
     streams.first_partials(5 if smoke else 40)
 
 
