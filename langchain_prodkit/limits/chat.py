@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_core.messages import AIMessageChunk
@@ -67,7 +68,13 @@ class RateLimitedAsyncChat(DelegatingChatModel):
     small, large = (RateLimitedAsyncChat(model, limiter=shared) for model in (mini, full))
 
     east, west = (RateLimitedAsyncChat(model, requests_per_minute=500) for model in (first, second))
-    spread = RunnableLambda(lambda _: min(east, west, key=lambda chat: chat.statistics().waiting))
+
+
+    async def shorter(_: Any) -> RateLimitedAsyncChat:
+        return min(east, west, key=lambda chat: chat.statistics().waiting)
+
+
+    spread = RunnableLambda(shorter)
     either = east.with_fallbacks([west])
     ```
     """
@@ -180,8 +187,9 @@ class RateLimitedAsyncChat(DelegatingChatModel):
             own.through()
 
     def statistics(self) -> LimiterStatistics:
-        """Say how things stand at the limiter now."""
-        return self._limiter.statistics()  # type: ignore[no-any-return]
+        """Say how things stand at the limiter now; `waiting` counts the calls of this model not yet in line."""
+        statistics: LimiterStatistics = self._limiter.statistics()
+        return replace(statistics, waiting=statistics.waiting + self._doors.outside)
 
     def _generate_steps(
         self,

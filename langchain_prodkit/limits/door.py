@@ -60,6 +60,11 @@ class Door:
         self._is_opening = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def outside(self) -> int:
+        """How many wait outside."""
+        return len(self._waiting)
+
     async def enter(self) -> Pass:
         """Wait until there is room inside."""
         started_s = time.monotonic()
@@ -120,6 +125,11 @@ class Doors:
         if door is None:
             door = self._doors[loop] = Door()
         return door
+
+    @property
+    def outside(self) -> int:
+        """How many wait outside, at all doors together."""
+        return sum(door.outside for door in list(self._doors.values()))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Doors:
         return Doors()

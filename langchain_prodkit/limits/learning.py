@@ -219,7 +219,7 @@ class Learning:
     def _limit(self, kind: str, said: BucketReading, now_s: float) -> Bucket | None:
         """Put the stated limit in force, where it is lower than what was told or nothing was."""
         bucket, told = self._bucket(kind), self._told[kind]
-        stated = said.per_minute * self._share if said.per_minute is not None else None
+        stated = said.per_minute * self._share if said.per_minute else None
         if bucket is None:
             if stated is None:
                 return None

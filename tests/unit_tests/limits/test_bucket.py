@@ -267,6 +267,51 @@ def test_higher_priorities_go_first() -> None:
     assert run.granted == [late[1], late[2], late[0]]
 
 
+def test_a_stream_of_urgent_callers_does_not_starve_the_others() -> None:
+    """However many of a higher priority keep coming, one turn in nine is somebody else's."""
+    run = Run(Turnstile(Bucket(600), None), now_s=0.0)
+    patient = [run.turnstile.join(Cost(), 0.0) for _ in range(5)]
+    for _ in range(100):
+        run.turnstile.join(Cost(), run.now_s, priority=1)
+        run.wait(0.1)
+    assert [ticket.state for ticket in patient] == ["granted"] * 5
+    assert [ticket for ticket in run.granted if ticket in patient] == patient
+    assert sum(ticket.priority for ticket in run.granted) >= 80
+
+
+@given(STEPS, st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+def test_a_clock_that_jumps_does_no_harm(steps: list[tuple[str, float, int]], jumps: list[float]) -> None:
+    """Backwards it stands still, forwards no more than a burst has come; nobody is forgotten."""
+    run = play(steps)
+    turnstile = run.turnstile
+    for jump in jumps:
+        turnstile.join(Cost(tokens=5), run.now_s + jump)
+        for ticket in turnstile.advance(run.now_s + jump):
+            turnstile.settle(ticket, 5, run.now_s - jump)
+        for bucket in (turnstile.requests, turnstile.tokens):
+            assert bucket is not None
+            assert bucket.level(run.now_s) <= max(bucket.capacity, 4_000.0)
+    run.now_s += 1e7
+    for _ in range(len(steps) + len(jumps) + 1):
+        run.wait(1e4)
+        for ticket in run.open_tickets():
+            turnstile.settle(ticket, ticket.cost.tokens, run.now_s)
+    assert turnstile.waiting == 0
+
+
+def test_a_caller_who_does_not_come_holds_nobody_up_for_long() -> None:
+    """Turns are given by the handful; one that is not taken up is passed over after a tenth of a second."""
+    turnstile = Turnstile(None, None, handful=2)
+    for _ in range(6):
+        turnstile.join(Cost(), 0.0)
+    first = turnstile.advance(0.0)
+    assert len(first) == 2
+    assert turnstile.next_s(0.0) == pytest.approx(0.1)
+    turnstile.take_up(first[0], 0.05)
+    assert len(turnstile.advance(0.05)) == 1
+    assert len(turnstile.advance(0.11)) == 1
+
+
 def test_a_deadline_ends_the_wait_and_only_that_one() -> None:
     """Who cannot wait any longer leaves the line; the next one moves up."""
     turnstile = Turnstile(Bucket(60), None)

@@ -43,12 +43,14 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 
 def test_both_kinds_are_read_from_a_clients_headers() -> None:
     """Whatever the case of the names; other headers do not matter."""
-    headers = httpx.Headers({
-        "X-RateLimit-Limit-Requests": "500",
-        "X-RateLimit-Remaining-Requests": "7",
-        **openai("tokens", "30000", "29000", "2s"),
-        "content-type": "application/json",
-    })
+    headers = httpx.Headers(
+        {
+            "X-RateLimit-Limit-Requests": "500",
+            "X-RateLimit-Remaining-Requests": "7",
+            **openai("tokens", "30000", "29000", "2s"),
+            "content-type": "application/json",
+        }
+    )
     assert read_limits(headers) == Reading(
         requests=BucketReading(500.0, 7.0, None), tokens=BucketReading(30_000.0, 29_000.0, 2.0)
     )
@@ -64,24 +66,29 @@ def test_azure_may_leave_the_limit_out() -> None:
 def test_anthropic_names_and_times_are_read() -> None:
     """Resets are points in time there; input and output tokens stand apart, and the tighter one counts."""
     at = (datetime.now(UTC) + timedelta(seconds=30)).isoformat().replace("+00:00", "Z")
-    reading = read_limits({
-        "anthropic-ratelimit-requests-limit": "50",
-        "anthropic-ratelimit-requests-remaining": "49",
-        "anthropic-ratelimit-requests-reset": at,
-        "anthropic-ratelimit-input-tokens-limit": "40000",
-        "anthropic-ratelimit-input-tokens-remaining": "39000",
-        "anthropic-ratelimit-output-tokens-limit": "8000",
-        "anthropic-ratelimit-output-tokens-remaining": "7000",
-    })
+    reading = read_limits(
+        {
+            "anthropic-ratelimit-requests-limit": "50",
+            "anthropic-ratelimit-requests-remaining": "49",
+            "anthropic-ratelimit-requests-reset": at,
+            "anthropic-ratelimit-input-tokens-limit": "40000",
+            "anthropic-ratelimit-input-tokens-remaining": "39000",
+            "anthropic-ratelimit-output-tokens-limit": "8000",
+            "anthropic-ratelimit-output-tokens-remaining": "7000",
+        }
+    )
     assert reading is not None
     assert reading.requests is not None
     assert reading.requests.reset_s == pytest.approx(30.0, abs=2.0)
     assert reading.tokens == BucketReading(8_000.0, 7_000.0, None)
 
 
-@pytest.mark.parametrize(
-    "value", ["nan", "inf", "-5", "many", "", "1e400", "9" * 5_000, "\ud800", b"\xff", None, [], True, 10**5000]
-)
+GARBAGE: list[Any] = [
+    "nan", "inf", "-5", "many", "", "1e400", "9" * 5_000, "\ud800", b"\xff", None, [], True, 10**5_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=range(len(GARBAGE)))
 def test_garbage_is_nothing_said(value: Any) -> None:
     """No number, below zero, or absurd."""
     assert read_limits(openai("requests", value, value, value)) is None
