@@ -187,7 +187,7 @@ class RateLimitedAsyncChat(DelegatingChatModel):
             own.through()
 
     def statistics(self) -> LimiterStatistics:
-        """Say how things stand at the limiter now; `waiting` counts the calls of this model not yet in line."""
+        """Say how things stand at the limiter now; `waiting` counts calls not yet in line, too."""
         statistics: LimiterStatistics = self._limiter.statistics()
         return replace(statistics, waiting=statistics.waiting + self._doors.outside)
 
