@@ -99,8 +99,14 @@ local function watch(seen, note)
   if not rate or not seen.remaining or note.read <= (state.watched or 0) then
     return
   end
+  if seen.remaining <= 0 or seen.reset_s == 0 then
+    -- An empty bucket, or a full one, does not show what came in.
+    state.watched_back = nil
+    state.watched = state.watched or 0
+    return
+  end
   local beyond = seen.remaining - rate * note.at + note.taken.tokens
-  if state.watched then
+  if state.watched_back then
     local x, y = note.back.tokens - state.watched_back, beyond - state.watched_beyond
     state.xx = FORGETTING * (state.xx or 0) + x * x
     state.xy = FORGETTING * (state.xy or 0) + x * y
