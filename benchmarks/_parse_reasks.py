@@ -31,6 +31,8 @@ logging.getLogger("instructor").setLevel(logging.CRITICAL)
 
 ATTEMPTS: Final = 5
 BAD_ITEMS: Final = 20
+TIMEOUT_S: Final = 300.0
+"""A thousand connections at once take their time on a busy machine."""
 
 
 def sizes() -> None:
@@ -137,7 +139,9 @@ def concurrent(numbers: Sequence[int]) -> None:
                     model = _model(provider)
                     parser = InstructorParser(Reply, llm=model)
                     chain = prompt | model | parser if "| model |" in way else prompt | parser
-                    found = asyncio.run(chain.abatch([{"customer": name} for name in names]))
+                    found = asyncio.run(
+                        chain.abatch([{"customer": name} for name in names], return_exceptions=True)
+                    )
                 wall_s, cpu_s = time.perf_counter() - started, time.process_time() - used
                 asked = len(provider.journal)
             rows.append(
@@ -145,7 +149,8 @@ def concurrent(numbers: Sequence[int]) -> None:
                     "way": way,
                     "at once": number,
                     "right": sum(
-                        one.customer == name.upper() for one, name in zip(found, names, strict=True)
+                        isinstance(one, Reply) and one.customer == name.upper()
+                        for one, name in zip(found, names, strict=True)
                     ),
                     "requests": asked,
                     "wall_s": wall_s,
@@ -161,7 +166,9 @@ def concurrent(numbers: Sequence[int]) -> None:
 
 
 async def _instructor(provider: ProviderServer, names: list[str]) -> list[Any]:
-    async with AsyncOpenAI(base_url=provider.base_url, api_key="k", max_retries=0) as transport:
+    async with AsyncOpenAI(
+        base_url=provider.base_url, api_key="k", max_retries=0, timeout=TIMEOUT_S
+    ) as transport:
         client = instructor.from_openai(transport)
         calls = (
             client.chat.completions.create(
@@ -171,8 +178,11 @@ async def _instructor(provider: ProviderServer, names: list[str]) -> list[Any]:
             )
             for name in names
         )
-        return list(await asyncio.gather(*calls))
+        found: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
+        return found
 
 
 def _model(provider: ProviderServer) -> ChatOpenAI:
-    return ChatOpenAI(model="m", base_url=provider.base_url, api_key=SecretStr("k"), max_retries=0)
+    return ChatOpenAI(
+        model="m", base_url=provider.base_url, api_key=SecretStr("k"), max_retries=0, timeout=TIMEOUT_S
+    )
