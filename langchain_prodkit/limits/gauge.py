@@ -29,6 +29,8 @@ _REFUTED_MARGIN: Final = 0.3
 _TRANSIT_S: Final = 0.04
 _LONGEST_TRANSIT_S: Final = 0.5
 _LATE_FACTOR: Final = 2.0
+# The tokens of a call are an estimate, and the provider counts some more or less.
+_GUESSED_SHARE: Final = 0.02
 # "7 remaining" is anything from 7 to below 8.
 _ROUNDING: Final = 1.0
 
@@ -91,11 +93,12 @@ class Gauge:
         now = Stand(bucket.flow, bucket.given)
         self._cost += 0.2 * (max(1.0, cost) - self._cost)
         on_its_way = self._on_its_way(now_s)
+        guessed = _GUESSED_SHARE * self._cost if cost > 1.0 else 0.0
         for belief in self._beliefs:
             most = remaining + _ROUNDING - belief.stand(now, then)
             # Either some are not in it yet, or it had more time to refill than since the turn.
             unsure = on_its_way if belief.at_answer else bucket.rate * self._transit_s
-            belief.found(most - _ROUNDING - unsure, most, self._cost)
+            belief.found(most - _ROUNDING - unsure - guessed, most, self._cost)
         self._apply(bucket, now, now_s)
 
     def took(self, amount: float, now_s: float) -> None:
