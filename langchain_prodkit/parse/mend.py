@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from langchain_prodkit.parse.strings import KEYS, QUOTES, Cut, Doubt, literal, read_string
+from langchain_prodkit.parse.strings import KEYS, QUOTES, REMARK, Cut, Doubt, literal, read_string
 
 __all__ = ["MAX_DEPTH", "Cut", "Doubt", "Mended", "mend"]
 
@@ -36,7 +36,7 @@ _CALL: Final = re.compile(r"[^\W\d][\w.]*+\((?=\s*+[^\W\d]\w*+\s*+=(?!=))")
 _EXACT: Final = re.compile(rf"({_NUMBER})(?=[ \t]*+(?:[,，}}\]\r\n;)]|//|\#|/\*|```|</|\Z))")
 _GROUPED: Final = re.compile(
     r"""[$€£¥]?[-+]?\d{1,3}(?:,\d{3})++(?:\.\d++)?+"""
-    r"""(?=[ \t]*+(?:[}\r\n]|,\s*+(?:["'“\n}]|[^\W\d]\w*+\s*+:)))"""
+    rf"""(?=(?:[ \t]|{REMARK})*+(?:[}}\r\n]|,(?:\s|{REMARK})*+(?:["'“\n}}]|[^\W\d]\w*+\s*+:)))"""
 )
 _BARE: Final = re.compile(
     r"""(?:[^,，;{}\[\]()"“”`<\\\n\r:#/ \t]|[ \t]++(?![\#/])|:(?=\S)|/(?!\*)|\#(?=\w))++"""
@@ -53,6 +53,7 @@ _WORDS: Final = {
 }
 _SAME_IN_JSON: Final = frozenset({"true", "false", "null", "NaN", "Infinity", "-Infinity"})
 _LOOSE_NUMBER: Final = re.compile(r"([-+]?)(\d[\d_]*+|(?=\.\d))(?:(\.)(\d*+))?([eE][-+]?\d++)?")
+_REMARKS: Final = re.compile(rf"(?:\s|{REMARK})*+")
 _CLOSERS: Final = {"{": "}", "[": "]", "(": ")"}
 
 
@@ -281,7 +282,8 @@ class _Mender:
         end = found.end()
         written = found.group().strip()
         word = _WORDS.get(written)
-        if not _AFTER_BARE.match(self._text, end):
+        is_remarked = word is not None and self._text.startswith("/*", end)
+        if not is_remarked and not _AFTER_BARE.match(self._text, end):
             raise Doubt
         if word is not None:
             if written not in _SAME_IN_JSON:
@@ -305,7 +307,8 @@ class _Mender:
 
     def _expect_member(self, position: int) -> None:
         """Refuse text with a comma in it: it may be more of the value."""
-        after = _SKIP.match(self._text, position).end()  # type: ignore[union-attr]
+        after = _REMARKS.match(self._text, position).end()  # type: ignore[union-attr]
+        after = _SKIP.match(self._text, after).end()  # type: ignore[union-attr]
         pattern = KEYS.get(self._text[after : after + 1], _BARE_KEY)
         if self._text[after : after + 1] not in {"}", ""} and not pattern.match(self._text, after):
             raise Doubt

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["COMMENT", "KEYS", "QUOTES", "Cut", "Doubt", "String", "literal", "read_string"]
+__all__ = ["COMMENT", "KEYS", "QUOTES", "REMARK", "Cut", "Doubt", "String", "literal", "read_string"]
 
 
 class Doubt(Exception):  # noqa: N818 - a verdict, caught where the block is read
@@ -34,6 +34,8 @@ class String(NamedTuple):
 MAX_INNER: Final = 200
 """Quotes inside of one string; with more there is no telling, and a bound keeps time linear."""
 COMMENT: Final = r"(?://|\#|/\*)"
+REMARK: Final = r"/\*(?:[^*]|\*(?!/)){0,2000}+\*/"
+"""A comment that ends on the line or not; the bound keeps time linear."""
 QUOTES: Final = {'"': '"', "'": "'", "`": "`", "“": '”“"', "”": '”"', "„": '”“"', "‘": "’‘'", "«": "»"}
 """What opens a string, and what may close it."""
 _KEYISH: Final = (
@@ -44,9 +46,12 @@ _ITEMISH: Final = r"""(?:["'“‘`{\[(]|[-+.]?\d|(?:true|false|null|True|False|
 _ENDS: Final = r"(?:```|</|\Z)"
 # After a value in an object, and after an item of a list: beyond doubt, and if no quotes are inside.
 _AFTER_VALUE: Final = re.compile(
-    rf"\s*+(?:[,，;](?:[\s,，;]|(?:{COMMENT})[^\n]*+\n)*+(?:{_KEYISH}|[}}\])]|\.\.\.|…|{COMMENT}|\Z)|[}}\])])"
+    rf"(?:\s|{REMARK})*+(?:[,，;](?:[\s,，;]|{REMARK}|(?://|\#)[^\n]*+\n)*+"
+    rf"(?:{_KEYISH}|[}}\])]|\.\.\.|…|{COMMENT}|\Z)|[}}\])])"
 )
-_AFTER_ITEM: Final = re.compile(rf"\s*+(?:[,，;][\s,，;]*+(?:{_ITEMISH}|[\])]|{COMMENT}|\Z)|[\])])")
+_AFTER_ITEM: Final = re.compile(
+    rf"(?:\s|{REMARK})*+(?:[,，;][\s,，;]*+(?:{_ITEMISH}|[\])]|{COMMENT}|\Z)|[\])])"
+)
 _MAYBE_AFTER_VALUE: Final = re.compile(rf"\s*+{_ENDS}|\s++(?:{COMMENT}|{_KEYISH})")
 _MAYBE_AFTER_ITEM: Final = re.compile(rf"\s*+(?:{_ENDS}|[}}{{\[]|[,，]\s*+\w)|\s++(?:{COMMENT}|[\"'“‘])")
 _CLOSED_IN_PROSE: Final = re.compile(r"""\s*+[}\])]++[ \t]*+[\w"'“]""")

@@ -85,6 +85,18 @@ def test_what_could_mean_two_things_is_refused(model: type[BaseModel], text: str
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("frame", ["{}", "```json\n{}\n```", "<answer>\n{}\n</answer>", "{}\nDone."])
+@pytest.mark.parametrize("after", [", /* as asked */ ", " /* n, a */, ", "/* a */, /* b */ ", ', /* "x": */'])
+@pytest.mark.parametrize("name", ['"n/a"', "'n/a'", '"the "n/a""'])
+def test_a_comment_on_the_line_ends_where_it_ends(frame: str, after: str, name: str) -> None:
+    """What follows it on the same line is read, whatever follows on the next."""
+    repairs: list[str] = []
+    text = frame.replace("{}", '{"label": ' + name + after + '"children": [{"label": "b"}]}')
+    branch = parse_aligned(text, Branch, repairs=repairs)
+    assert branch == Branch(label=name[1:-1], children=[Branch(label="b")])
+    assert "comment" in repairs
+
+
 def test_valid_json_needs_no_repair() -> None:
     """What fits is taken as it is."""
     repairs: list[str] = []
