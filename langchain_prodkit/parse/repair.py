@@ -36,6 +36,11 @@ MAX_BLOCKS: Final = 50
 """Blocks tried, from the last; a text with more is no answer."""
 MAX_ENCODINGS: Final = 3
 _BETWEEN_ROWS: Final = re.compile(r"[\s,;]*+(?:(?:[-*•]|\d{1,6}[.)])\s*+)?")
+_EMPTY: Final = re.compile(r"\s*+\{\s*+\}\s*+")
+_FRAMED_BEFORE: Final = re.compile(
+    r"(?:(?:```|~~~)[\w+-]{0,20}|<[/\w|][^<>\n]{0,100}>|\[/THINK\]|◁/think▷)\Z"
+)
+_FRAMED_AFTER: Final = re.compile(r"\s*+(?:```|~~~|<[/\w|]|\[THINK\]|◁think|\Z)")
 _KEY: Final = re.compile(r"""([\w.\- ]+)["'”’`]?\s*+[:：=]""")
 _NO_JSON: Final = "The answer holds no JSON object of the required form."
 _AMBIGUOUS: Final = "The JSON is broken in a way that has no single meaning."
@@ -215,8 +220,10 @@ class _Reader:
             bare = self._without_braces(frameless, framing, encodings, found)
             if bare is not None:
                 return bare
-        failure = Unfit(_NO_JSON, reason="validation" if found else "no_output")
+        failure = Unfit(_NO_JSON, reason="no_output")
         for block in reversed(self._candidates(frameless, found)[-MAX_BLOCKS:]):
+            if _is_aside(block, frameless):
+                continue
             around = (frameless[: block.start] + frameless[block.end :]).strip()
             repairs = [*framing, *(["surroundings"] if around else []), *block.repairs]
             try:
@@ -326,6 +333,14 @@ class _Reader:
         except Unfit:
             return None
         return result, [*found[0].repairs, *fixes]
+
+
+def _is_aside(block: Block, text: str) -> bool:
+    """Tell empty braces in prose: an answer that says nothing stands alone, in a fence or in a tag."""
+    if block.json is None or not _EMPTY.fullmatch(block.json):
+        return False
+    before = text[max(0, block.start - 200) : block.start].rstrip()
+    return not ((not before or _FRAMED_BEFORE.search(before)) and _FRAMED_AFTER.match(text, block.end))
 
 
 def _is_exact(block: Block) -> bool:

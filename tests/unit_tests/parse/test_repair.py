@@ -167,6 +167,46 @@ def test_an_object_of_something_else_is_no_empty_answer() -> None:
         parse_aligned('{"prompt_tokens": 3}', Filters)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_answer"),
+    [
+        (" {} ", True),
+        ("```json\n{}\n```", True),
+        ("No filters were named.\n```json\n{ }\n```\nShall I go on?", True),
+        ("<think>no color</think>\n{}", True),
+        ("<answer>{}</answer>", True),
+        ("I refuse {}", False),
+        ("I refuse: `{}`", False),
+        ("{} is all that I can say.", False),
+        ("Empty braces {/* like this */} say nothing.", False),
+        ("```json\n{}\n``` and {} means none.", True),
+    ],
+)
+def test_empty_braces_in_prose_are_no_answer(text: str, is_answer: bool) -> None:
+    """An answer that says nothing stands alone, in a fence or in a tag."""
+
+    class Filters(BaseModel):
+        color: str | None = None
+
+    if is_answer:
+        assert parse_aligned(text, Filters) == Filters()
+        return
+    for model in (Filters, list[Filters], dict[str, int]):
+        with pytest.raises(StructuredOutputError) as caught:
+            parse_aligned(text, model)
+        assert caught.value.reason == "no_output"
+
+
+def test_empty_braces_in_prose_hide_no_answer() -> None:
+    """What was said before them counts, and among rows they are a row."""
+
+    class Filters(BaseModel):
+        color: str | None = None
+
+    assert parse_aligned('{"color": "red"}, and nothing else {}', Filters) == Filters(color="red")
+    assert parse_aligned('{"color": "red"}\n{}', list[Filters]) == [Filters(color="red"), Filters()]
+
+
 def test_several_objects_are_one_list_only_when_nothing_stands_between() -> None:
     """JSON lines are a list; two drafts are not."""
     rows = '{"verdict": "pass", "score": 1}\n{"verdict": "fail", "score": 0}'
