@@ -227,7 +227,7 @@ def _fuzzed(number: int, seed: int, depths: Iterable[int]) -> Iterator[dict[str,
             yield {
                 "depth": depth,
                 "way": name,
-                "recovered": f"{counts['recovered'] / number:.1%}",
+                "recovered": f"{counts['recovered'] / number:.2%}",
                 "invented": f"{counts['invented'] / number:.2%}",
                 "ms": (time.process_time() - started) * 1e3 / number,
                 "missed most": worst[0][0] if worst else None,
