@@ -26,6 +26,8 @@ __all__ = ["align", "loads"]
 MAX_ROUNDS: Final = 6
 """Each round fixes one level of wrong nesting."""
 MAX_FIXES: Final = 20_000
+_SCALARS: Final = frozenset({"case", "number", "percent", "date", "string", "null"})
+"""Fixes after which no key stands anywhere else than before."""
 _NESTINGS: Final = frozenset({"list_for_single", "single_for_list"})
 _SKIP: Final = object()
 _DROP: Final = object()
@@ -60,8 +62,18 @@ def _float(written: str) -> _Float:
     return value
 
 
-def align(value: Any, shape: Shape, rules: Rules, *, is_exact: bool = False) -> tuple[Any, list[str]]:
+def align(
+    value: Any,
+    shape: Shape,
+    rules: Rules,
+    *,
+    is_exact: bool = False,
+    is_renamed: bool = False,
+    failed: ValidationError | None = None,
+) -> tuple[Any, list[str]]:
     """Give the validated object and the names of the fixes it took; `value` is changed in place.
+
+    With `is_renamed`, the keys were looked at already; `failed` is what pydantic said of the value then.
 
     With `is_exact`, for JSON whose brackets had to be mended, every key must be one that the type knows
     and nothing is nested in another way: either shows that a bracket was put in the wrong place.
@@ -73,16 +85,23 @@ def align(value: Any, shape: Shape, rules: Rules, *, is_exact: bool = False) -> 
     if rules.strict:
         return shape.validate(value, rules), []
     extra: Literal["forbid"] | None = "forbid" if is_exact else None
+    unfold = not is_renamed
     for _ in range(MAX_ROUNDS):
-        if rename(value, shape):
+        if unfold and rename(value, shape):
             repairs["key"] = None
         try:
+            if failed is not None:
+                raise failed
             return shape.validate(value, rules, extra=extra), list(repairs)
         except ValidationError as error:
+            failed = None
             holder = [value]
             too_many = error.error_count() > MAX_FIXES
-            if shape.is_strict or too_many or not _fix(holder, error, shape, repairs):
+            fixes = {} if shape.is_strict or too_many else _fix(holder, error, shape)
+            if not fixes:
                 raise
+            repairs |= fixes
+            unfold = not _SCALARS.issuperset(fixes)
             if is_exact and not _NESTINGS.isdisjoint(repairs):
                 raise
             value = holder[0]
@@ -99,6 +118,8 @@ class _Place:
     issue: Any
     root: Any
     shape: Shape
+    met: dict[Any, Any]
+    """What was worked out for other places in the same round."""
 
     @property
     def value(self) -> Any:
@@ -132,14 +153,21 @@ class _Place:
         )
 
     def _parent(self) -> dict[str, Any]:
-        schema: Any = self.shape.schema
-        value = self.root
-        for part in self.path[:-1]:
-            schema = resolved(value, schema, self.shape.defs)
-            value = value[part]
-            inside = schema.get("properties", {}).get(part) if isinstance(part, str) else None
-            schema = inside or schema.get("items" if isinstance(part, int) else "additionalProperties", {})
-        return resolved(value, schema, self.shape.defs)
+        return self._at(self.path[:-1])[1]
+
+    def _at(self, path: tuple[int | str, ...]) -> tuple[Any, dict[str, Any]]:
+        """Give the value at a path, and its schema."""
+        found = self.met.get(path)
+        if found is None:
+            value, schema = self.root, self.shape.schema
+            if path:
+                above, outer = self._at(path[:-1])
+                part = path[-1]
+                value = above[part]
+                inside = outer.get("properties", {}).get(part) if isinstance(part, str) else None
+                schema = inside or outer.get("items" if isinstance(part, int) else "additionalProperties", {})
+            found = self.met[path] = (value, resolved(value, schema, self.shape.defs))
+        return found
 
 
 def _followed(schema: Any, shape: Shape) -> dict[str, Any]:
@@ -148,13 +176,14 @@ def _followed(schema: Any, shape: Shape) -> dict[str, Any]:
     return schema if isinstance(schema, dict) else {}
 
 
-def _fix(holder: list[Any], error: ValidationError, shape: Shape, repairs: dict[str, None]) -> bool:
+def _fix(holder: list[Any], error: ValidationError, shape: Shape) -> dict[str, None]:
     unions: dict[Any, dict[Any, list[_Place]]] = {}
+    met: dict[Any, Any] = {}
     for issue in error.errors(include_url=False, include_input=False):
-        place, union, member = _placed(holder, issue, shape)
+        place, union, member = _placed(holder, issue, shape, met)
         if place is not None:
             unions.setdefault(union, {}).setdefault(member, []).append(place)
-    fixed = False
+    repairs: dict[str, None] = {}
     for union, members in unions.items():
         made = [[(place, *_fixed(place)) for place in places] for places in members.values()]
         if union is not None and len(made) > 1:
@@ -169,11 +198,12 @@ def _fix(holder: list[Any], error: ValidationError, shape: Shape, repairs: dict[
             else:
                 place.container[place.key] = new
             repairs[name] = None
-            fixed = True
-    return fixed
+    return repairs
 
 
-def _placed(holder: list[Any], issue: Any, shape: Shape) -> tuple[_Place | None, Any, Any]:
+def _placed(
+    holder: list[Any], issue: Any, shape: Shape, met: dict[Any, Any]
+) -> tuple[_Place | None, Any, Any]:
     """Find what an issue is about, the union that it is in and the member of it that complains."""
     container: Any = holder
     key: Any = 0
@@ -191,7 +221,7 @@ def _placed(holder: list[Any], issue: Any, shape: Shape) -> tuple[_Place | None,
             path.append(part)
         elif union is None and not (issue["type"].startswith("missing") and position == len(loc) - 1):
             union, member = (tuple(path), ""), part
-    return _Place(container, key, tuple(path), issue, holder[0], shape), union, member
+    return _Place(container, key, tuple(path), issue, holder[0], shape, met), union, member
 
 
 def _fixed(place: _Place) -> tuple[Any, str]:
@@ -290,12 +320,17 @@ def _decoded(place: _Place) -> tuple[Any, str]:
 
 def _choice(place: _Place) -> tuple[Any, str]:
     schema = place.schema()
+    known = ("choice", id(schema), place.value) if schema and isinstance(place.value, str) else None
+    if known in place.met:
+        return place.met[known], "case"
     members = [schema, *(item for item in schema.get("anyOf", ()) if isinstance(item, dict))]
     resolved_members = [resolved(None, item, place.shape.defs) for item in members]
     choices: list[Any] = []
     for item in resolved_members:
         choices += item.get("enum", [item["const"]] if "const" in item else [])
     new = _one_of(place.value, choices)
+    if known is not None and new is not _SKIP:
+        place.met[known] = new
     return (new, "case") if new is not _SKIP else _scalar(place)
 
 

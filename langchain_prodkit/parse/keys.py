@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
     from langchain_prodkit.parse.shape import Shape
 
+    _Met = dict[tuple[int, tuple[str, ...]], dict[str, str]]  # rows have the same keys, again and again
+
 __all__ = ["claims", "envelopes", "is_full", "normal", "open_objects", "rename", "resolved"]
 
 MAX_WRAPPINGS: Final = 3
 _MAX_DEPTH: Final = 130
 _ENVELOPES: Final = ("arguments", "parameters", "input", "args", "kwargs", "function")
+_CONTAINERS: Final = (dict, list)
 _SEPARATORS: Final = re.compile(r"[\s_\-.]+")
 
 
@@ -26,11 +29,11 @@ def normal(key: str) -> str:
 
 def rename(value: Any, shape: Shape) -> bool:
     """Give known fields their names back where the model changed case or separators; in place."""
-    return _rename(value, shape.schema, shape, 0)
+    return _rename(value, shape.schema, shape, 0, {})
 
 
-def _rename(value: Any, schema: Any, shape: Shape, depth: int) -> bool:
-    if depth > _MAX_DEPTH or not isinstance(value, dict | list):
+def _rename(value: Any, schema: Any, shape: Shape, depth: int, met: _Met) -> bool:
+    if depth > _MAX_DEPTH or not isinstance(value, _CONTAINERS):
         return False
     schema = resolved(value, schema, shape.defs)
     changed = False
@@ -38,27 +41,36 @@ def _rename(value: Any, schema: Any, shape: Shape, depth: int) -> bool:
         items = schema.get("items", {})
         first = schema.get("prefixItems", ())
         for index, item in enumerate(value):
-            if isinstance(item, dict | list):
+            if isinstance(item, _CONTAINERS):
                 inner = first[index] if index < len(first) else items
-                changed |= _rename(item, inner, shape, depth + 1)
+                changed |= _rename(item, inner, shape, depth + 1, met)
         return changed
     properties = schema.get("properties", {})
-    if not value.keys() <= properties.keys():
-        changed = _renamed(value, properties, shape)
+    if properties and not value.keys() <= properties.keys():
+        form = (id(properties), tuple(value))
+        names = met.get(form)
+        if names is None:
+            names = met[form] = _meant(value, properties, shape)
+        if names:
+            changed = True
+            members = [(names.get(key, key), item) for key, item in value.items()]
+            value.clear()
+            value.update(members)
     for key, item in value.items():
-        if isinstance(item, dict | list):
+        if isinstance(item, _CONTAINERS):
             inner = properties.get(key, schema.get("additionalProperties", {}))
-            changed |= _rename(item, inner, shape, depth + 1)
+            changed |= _rename(item, inner, shape, depth + 1, met)
     return changed
 
 
-def _renamed(value: dict[str, Any], properties: dict[str, Any], shape: Shape) -> bool:
+def _meant(value: dict[str, Any], properties: dict[str, Any], shape: Shape) -> dict[str, str]:
+    """Give the names of the fields that were meant, by the keys that were written."""
     missing: dict[str, list[str]] = {}
     for name in properties:
         if name not in value:
             missing.setdefault(normal(name), []).append(name)
     if not missing:
-        return False
+        return {}
     written: dict[str, list[str]] = {}
     for key in value:
         if key not in properties and key not in shape.aliases and normal(key) in missing:
@@ -67,11 +79,7 @@ def _renamed(value: dict[str, Any], properties: dict[str, Any], shape: Shape) ->
     for spelling, keys in written.items():
         if len(keys) == 1 == len(missing[spelling]):
             names[keys[0]] = missing[spelling][0]
-    if names:
-        members = [(names.get(key, key), item) for key, item in value.items()]
-        value.clear()
-        value.update(members)
-    return bool(names)
+    return names
 
 
 def resolved(value: Any, schema: Any, defs: dict[str, Any]) -> dict[str, Any]:

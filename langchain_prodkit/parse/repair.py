@@ -20,7 +20,7 @@ from langchain_prodkit.parse.blocks import Block, blocks, joined, with_whole_cha
 from langchain_prodkit.parse.keys import claims, envelopes, is_full, normal, open_objects, rename, resolved
 from langchain_prodkit.parse.mend import Doubt
 from langchain_prodkit.parse.plain import plain_values
-from langchain_prodkit.parse.shape import Rules, Unfit, shape_of
+from langchain_prodkit.parse.shape import MAX_LISTED, Rules, Unfit, shape_of
 
 if TYPE_CHECKING:
     from langchain_prodkit.parse.shape import Shape
@@ -159,7 +159,7 @@ class _Reader:
             inner = self.read(value, failed, encodings + 1)
             return Reading(inner.value, ("double_encoded", *inner.repairs))
         try:
-            result, repairs = self._fitted(value, text)
+            result, repairs = self._fitted(value, text, failed=None if encodings else failed)
         except Unfit:
             # What pydantic says of the text as it is says more than a search in it.
             raise (Unfit(_NO_JSON) if failed is None else _why(text, self._shape, failed)) from None
@@ -167,27 +167,36 @@ class _Reader:
 
     # -- one JSON value --------------------------------------------------------------------------
 
-    def _fitted(self, value: Any, text: str, block: Block | None = None) -> tuple[Any, list[str]]:
-        """Fit a value that stands as JSON in `text`; raises Unfit."""
+    def _fitted(
+        self, value: Any, text: str, block: Block | None = None, failed: ValidationError | None = None
+    ) -> tuple[Any, list[str]]:
+        """Fit a value that stands as JSON in `text`, which `failed` to fit as it is; raises Unfit."""
         shape, rules = self._shape, self._rules
         open_brackets = block.open_brackets if block else 0
         is_exact = block is not None and _is_exact(block)
-        failure = Unfit(_NO_JSON)
+        failure: ValidationError | None = None
         renamed = self._repair == "aligned" and isinstance(value, dict | list) and rename(value, shape)
-        if not (is_exact or open_brackets or renamed or self._is_wrapped(value)):
+        told = None if renamed or shape.is_custom else _told(failed)
+        if told is not None:
+            failure = told
+        elif not (is_exact or open_brackets or renamed or self._is_wrapped(value)):
             try:
                 return shape.validate_text(text, rules), []
             except ValidationError as error:
-                failure = shape.unfit(error)
+                failure = error
         for inner, wrappings in envelopes(value, shape):
             open_ones = open_objects(inner, open_brackets - wrappings)
             try:
                 if self._repair == "aligned":
-                    result, fixes = align(inner, shape, rules, is_exact=is_exact)
+                    seen = inner is value
+                    known = told if seen and shape.key is None else None
+                    result, fixes = align(
+                        inner, shape, rules, is_exact=is_exact, is_renamed=seen, failed=known
+                    )
                 else:
                     result, fixes = shape.validate(inner, rules), []
             except ValidationError as error:
-                failure = shape.unfit(error)
+                failure = error
                 continue
             if not is_full(inner, open_ones, shape):
                 raise Unfit(_CUT)
@@ -195,7 +204,7 @@ class _Reader:
             is_wrapped = wrappings > travels
             repairs = [*(["envelope"] if is_wrapped else []), *(["key"] if renamed else []), *fixes]
             return result, list(dict.fromkeys(repairs))
-        raise failure
+        raise Unfit(_NO_JSON) if failure is None else shape.unfit(failure)
 
     def _is_wrapped(self, value: Any) -> bool:
         """Tell whether the answer may be inside of an object that happens to fit."""
@@ -333,6 +342,14 @@ class _Reader:
         except Unfit:
             return None
         return result, [*found[0].repairs, *fixes]
+
+
+def _told(failed: ValidationError | None) -> ValidationError | None:
+    """Give the error again if it says the same with keys allowed that the type does not know."""
+    if failed is None or failed.error_count() > MAX_LISTED:
+        return None
+    issues = failed.errors(include_url=False, include_input=False, include_context=False)
+    return None if any(issue["type"] == "extra_forbidden" for issue in issues) else failed
 
 
 def _is_aside(block: Block, text: str) -> bool:
