@@ -253,10 +253,12 @@ def _is_nullable(schema: dict[str, Any]) -> bool:
 def _number(place: _Place) -> tuple[Any, str]:
     value = place.value
     if isinstance(value, str) and not place.issue["type"].endswith("_type"):
-        is_fraction = _is_fraction(place.schema())
-        if (part := scalars.percentage(value, place.field, is_fraction=is_fraction)) is not None:
-            return _as_json(part), "percent"
-        if (number := scalars.number(value, place.field)) is not None:
+        field = place.field
+        if "%" in value:
+            is_fraction = _is_fraction(place.schema())
+            part = scalars.percentage(value, field, is_fraction=is_fraction)
+            return (_SKIP, "") if part is None else (_as_json(part), "percent")
+        if (number := scalars.number(value, field)) is not None:
             if place.issue["type"].startswith("int") and number != int(number):
                 return _SKIP, ""
             return _as_json(number), "number"
