@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.load.serializable import Serializable
 
 from langchain_prodkit.errors import SerializationError
 
-__all__ = ["Written", "ensure_serializable"]
+__all__ = ["Rebuilt", "Written", "ensure_serializable"]
 
 
 class Written(Serializable):
@@ -37,6 +37,23 @@ class Written(Serializable):
         data: dict[str, Any] = dict(super().to_json())
         ensure_serializable(type(self).__name__, data.get("kwargs", {}))
         return data
+
+
+class Rebuilt(Written):
+    """A piece with a state of its own: a copy or a pickle is built afresh from the same arguments."""
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return type(self)(**self._arguments())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self._arguments())
+
+    def _arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+def _rebuild(cls: type[Rebuilt], arguments: dict[str, Any]) -> Rebuilt:
+    return cls(**arguments)
 
 
 def ensure_serializable(owner: str, kwargs: Any) -> None:

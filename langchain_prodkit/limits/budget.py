@@ -9,12 +9,11 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final, Literal, Required, Self, TypedDict, final
+from typing import TYPE_CHECKING, Any, Final, Literal, Required, TypedDict, final
 
 from pydantic import ConfigDict, PrivateAttr
-from typing_extensions import override
 
-from langchain_prodkit._serial import Written
+from langchain_prodkit._serial import Rebuilt
 from langchain_prodkit.errors import BudgetExceededError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class BudgetStatistics:
     """Calls refused because they did not fit."""
 
 
-class Budget(Written):
+class Budget(Rebuilt):
     """Lets calls go until so many dollars or tokens are spent, then refuses them unsent.
 
     Each call reserves its estimate (its prompt, and `max_tokens` or an answer of the usual length)
@@ -189,17 +188,6 @@ class Budget(Written):
         money = 0 if price is None else round(_cost(price, estimate) * _UNITS)
         self._book.take(money, estimate.total_tokens)
         return Hold(self._book, price, money, estimate.total_tokens)
-
-    @override
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return type(self)(**self._arguments())
-
-    @override
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self._arguments())
-
-    def _arguments(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in type(self).model_fields}
 
 
 @final
@@ -380,7 +368,3 @@ def _checked(prices: Mapping[str, Price] | None) -> dict[str, dict[str, float]] 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _rebuild(cls: type[Budget], arguments: dict[str, Any]) -> Budget:
-    return cls(**arguments)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, final
+from typing import TYPE_CHECKING, Final, final
 
 from pydantic import ConfigDict, PrivateAttr
-from typing_extensions import override
 
-from langchain_prodkit._serial import Written
-from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError, RequestTooLargeError
+from langchain_prodkit._serial import Rebuilt
+from langchain_prodkit.errors import LimitTimeoutError, RequestTooLargeError
 from langchain_prodkit.limits.bucket import BURST_S, Bucket, Cost
+from langchain_prodkit.limits.caller import check_numbers, wake
 from langchain_prodkit.limits.dispatcher import Dispatcher
 from langchain_prodkit.limits.learning import ASSUMED_BURST_S, Learning
 from langchain_prodkit.limits.protocol import LimiterStatistics
@@ -35,7 +34,7 @@ _LATE_S: Final = 0.05
 _HANDFUL: Final = 4
 
 
-class LocalLimiter(Written):
+class LocalLimiter(Rebuilt):
     """Keeps calls under requests and tokens per minute, for all threads and event loops of a process.
 
     Both are taken together or not at all, from buckets that refill all the time. Share one instance
@@ -82,18 +81,13 @@ class LocalLimiter(Written):
         Raises:
             ConfigurationError: A number is zero, negative or not finite.
         """
-        for name, value in (
-            ("requests_per_minute", requests_per_minute),
-            ("tokens_per_minute", tokens_per_minute),
-            ("max_concurrency", max_concurrency),
-            ("burst_s", burst_s),
-        ):
-            if value is not None and not _is_positive(value):
-                msg = f"{name} must be a finite number above 0 (None for no limit), not {value!r}"
-                raise ConfigurationError(msg)
-        if not 0.0 <= headroom < 1.0:
-            msg = "headroom is the share of the limit left unused: from 0.0 to below 1.0"
-            raise ConfigurationError(msg)
+        check_numbers(
+            headroom,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            max_concurrency=max_concurrency,
+            burst_s=burst_s,
+        )
         super().__init__(
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
@@ -137,7 +131,7 @@ class LocalLimiter(Written):
         place = _Place(self._dispatcher, cost, priority, timeout_s)
         while True:
             woken = loop.create_future()
-            ticket = place.take(partial(_wake_loop, loop, woken))
+            ticket = place.take(partial(wake, loop, woken))
             if ticket.state == "waiting":
                 try:
                     await woken
@@ -166,17 +160,6 @@ class LocalLimiter(Written):
     def statistics(self) -> LimiterStatistics:
         """Say how things stand now."""
         return self._dispatcher.read(_statistics)
-
-    @override
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return type(self)(**self._arguments())
-
-    @override
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self._arguments())
-
-    def _arguments(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in type(self).model_fields}
 
 
 @final
@@ -255,23 +238,4 @@ def _statistics(turnstile: Turnstile, now_s: float) -> LimiterStatistics:
         requests_per_minute=turnstile.requests.per_minute if turnstile.requests else None,
         tokens_per_minute=turnstile.tokens.per_minute if turnstile.tokens else None,
         is_learned=turnstile.learning is not None and turnstile.learning.is_changed,
-    )
-
-
-def _wake_loop(loop: asyncio.AbstractEventLoop, woken: asyncio.Future[None]) -> None:
-    loop.call_soon_threadsafe(_resolve, woken)
-
-
-def _resolve(woken: asyncio.Future[None]) -> None:
-    if not woken.done():
-        woken.set_result(None)
-
-
-def _rebuild(cls: type[LocalLimiter], arguments: dict[str, Any]) -> LocalLimiter:
-    return cls(**arguments)
-
-
-def _is_positive(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
     )

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 import time
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from pydantic import ConfigDict, PrivateAttr, SecretStr
 from typing_extensions import override
 
-from langchain_prodkit._serial import Written
+from langchain_prodkit._serial import Rebuilt
 from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
 from langchain_prodkit.limits.bucket import Cost
+from langchain_prodkit.limits.caller import check_numbers, wake
 from langchain_prodkit.limits.protocol import LimiterStatistics
 from langchain_prodkit.limits.redis_courier import Courier
 from langchain_prodkit.limits.redis_link import Link, check_url
@@ -33,7 +33,7 @@ __all__ = ["RedisLimiter"]
 _LATE_S: Final = 0.05
 
 
-class RedisLimiter(Written):
+class RedisLimiter(Rebuilt):
     """Keeps calls under requests and tokens per minute, for all processes and hosts that share a key.
 
     Both are taken together or not at all, in one step on the server and by its clock, first come, first
@@ -107,15 +107,9 @@ class RedisLimiter(Written):
             "timeout_s": timeout_s,
             "share": share,
         }
-        for name, value in numbers.items():
-            if value is not None and not _is_positive(value):
-                raise ConfigurationError(
-                    f"{name} must be a finite number above 0 (None for no limit), not {value!r}"
-                )
+        check_numbers(headroom, **numbers)
         if share is not None and share > 1.0:
             raise ConfigurationError("share is the part of the limit for one process: above 0, up to 1.0")
-        if not 0.0 <= headroom < 1.0:
-            raise ConfigurationError("headroom is the share of the limit left unused: from 0.0 to below 1.0")
         super().__init__(
             url=SecretStr(address), key=key, headroom=headroom, learn_limits=learn_limits, **numbers
         )
@@ -145,7 +139,7 @@ class RedisLimiter(Written):
         place = _Place(self._courier, cost, priority, timeout_s)
         while True:
             woken = loop.create_future()
-            ticket = place.take(partial(_wake_loop, loop, woken))
+            ticket = place.take(partial(wake, loop, woken))
             try:
                 await woken
             except BaseException:
@@ -226,17 +220,6 @@ class RedisLimiter(Written):
     def lc_secrets(self) -> dict[str, str]:
         return {"url": "PRODKIT_REDIS_URL"}
 
-    @override
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return type(self)(**self._arguments())
-
-    @override
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self._arguments())
-
-    def _arguments(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in type(self).model_fields}
-
 
 @final
 class _RedisLease:
@@ -298,19 +281,6 @@ class _Place:
         return _RedisLease(self._courier, ticket)
 
 
-def _wake_loop(loop: asyncio.AbstractEventLoop, woken: asyncio.Future[None]) -> None:
-    loop.call_soon_threadsafe(_resolve, woken)
-
-
-def _resolve(woken: asyncio.Future[None]) -> None:
-    if not woken.done():
-        woken.set_result(None)
-
-
-def _rebuild(cls: type[RedisLimiter], arguments: dict[str, Any]) -> RedisLimiter:
-    return cls(**arguments)
-
-
 def _checked(url: object, key: object) -> str:
     address = url.get_secret_value() if isinstance(url, SecretStr) else url
     if not isinstance(address, str):
@@ -319,9 +289,3 @@ def _checked(url: object, key: object) -> str:
         raise ConfigurationError("key of a RedisLimiter is a text of one or more characters, without braces")
     check_url(address)
     return address
-
-
-def _is_positive(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-    )
