@@ -167,7 +167,11 @@ class Turnstile:
             return None
         now_s = self._clock(now_s)
         wait_s = self._wait_s(head, now_s)
-        times = [] if math.isinf(wait_s) else [now_s + wait_s]
+        times = []
+        if not math.isinf(wait_s):
+            # Late on a clock, a wait may be smaller than its smallest step: the timer must still move on.
+            step_s = math.nextafter(now_s, math.inf) if wait_s > 0.0 else now_s
+            times.append(max(now_s + wait_s, step_s))
         if self._deadlines:
             times.append(self._deadlines[0][0])
         return min(times, default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import pytest
@@ -297,6 +298,24 @@ def test_a_clock_that_jumps_does_no_harm(steps: list[tuple[str, float, int]], ju
         for ticket in run.open_tickets():
             turnstile.settle(ticket, ticket.cost.tokens, run.now_s)
     assert turnstile.waiting == 0
+
+
+def test_a_timer_moves_on_however_late_the_clock_is() -> None:
+    """A wait below the clock's own precision ends within a few of its steps, not never."""
+    turnstile = Turnstile(Bucket(600, burst_s=0.1), None)
+    turnstile.join(Cost(), 1e7)
+    turnstile.advance(1e7)
+    turnstile.join(Cost(), 1e7)
+    now_s = math.nextafter(1e7 + 0.1, 0.0)
+    for _ in range(10):
+        if turnstile.advance(now_s):
+            break
+        next_s = turnstile.next_s(now_s)
+        assert next_s is not None
+        assert next_s > now_s
+        now_s = next_s
+    else:
+        pytest.fail("the timer rings without an end")
 
 
 def test_a_caller_who_does_not_come_holds_nobody_up_for_long() -> None:
