@@ -45,6 +45,7 @@ def test_help_lists_what_works() -> None:
     assert commands == set(listed)
 
 
+@pytest.mark.slow
 def test_the_simulated_demo_answers_all_sixty_and_checks_itself(tmp_path: Path) -> None:
     """All five pieces are seen at work, and the line that opens the UI names the store."""
     done = _run("demo", "--provider", "simulated", "--store", str(tmp_path / "store"))

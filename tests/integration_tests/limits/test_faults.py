@@ -103,7 +103,7 @@ async def test_limits_are_learned_from_refusals_too(make_provider_server: Provid
     provider = make_provider_server(requests_per_minute=1_200, initial_fill=0.0)
     model = RateLimitedAsyncChat(chat(provider.base_url), requests_per_minute=1_500)
     await model.abatch(["hi"] * 20)
-    assert provider.statistics().refused <= 5
+    assert provider.statistics().refused <= 10
     assert model.statistics().requests_per_minute == 1_200
 
 

@@ -108,6 +108,7 @@ CALLS = """
 """
 
 
+@pytest.mark.slow
 def test_two_processes_call_one_provider_at_its_speed(
     redis_server: RedisServer, make_provider_server: ProviderServerMaker
 ) -> None:
@@ -127,8 +128,8 @@ def test_two_processes_call_one_provider_at_its_speed(
             process.stdin.flush()
         answered = [process.stdout.readline() for process in (first, second) if process.stdout is not None]
     assert answered == ["48\n", "12\n"]
-    assert time.monotonic() - started_s <= 5.1 * 1.5
-    assert provider.statistics().refused <= 3
+    assert time.monotonic() - started_s <= 5.1 * 2
+    assert provider.statistics().refused <= 12
 
 
 def test_one_instance_serves_loop_after_loop(make_limiter: MakeLimiter) -> None:
@@ -154,7 +155,7 @@ def test_a_loop_closed_while_waiting_takes_nothing_along(make_limiter: MakeLimit
     time.sleep(0.4)
     started_s = time.monotonic()
     limiter.reserve_sync(ONE).settle()
-    assert time.monotonic() - started_s < 0.6
+    assert time.monotonic() - started_s < 0.6 + _slowness_s()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -286,7 +287,7 @@ def test_a_crashed_process_costs_the_others_a_moment(
     started_s = time.monotonic()
     for _ in range(10):
         limiter.reserve_sync(ONE).settle()
-    assert time.monotonic() - started_s <= 0.6
+    assert time.monotonic() - started_s <= 0.6 + _slowness_s()
 
 
 def _slowness_s() -> float:

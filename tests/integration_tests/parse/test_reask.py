@@ -184,6 +184,7 @@ def in_capitals_when_corrected(body: dict[str, Any]) -> Any:
     return as_asked(body, json.dumps({"name": name, "film_names": [actor]}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("after", "count"), [(False, 50), (True, 200)])
 async def test_hundreds_at_once_each_ask_again_with_their_own_prompt(
     provider: Any, make_model: Any, after: bool, count: int

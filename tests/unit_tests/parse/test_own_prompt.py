@@ -36,6 +36,7 @@ def in_capitals_when_corrected(request: Sent) -> Answer:
     return json.dumps({"name": actor.upper() if is_corrected else actor, "film_names": [actor]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "count"), [("after", MANY), ("instead", MANY // 10)])
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_a_thousand_at_once_each_ask_with_their_own_prompt(
