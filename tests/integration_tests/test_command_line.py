@@ -57,6 +57,7 @@ def test_the_simulated_demo_answers_all_sixty_and_checks_itself(tmp_path: Path) 
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_demo_that_saw_too_little_exits_1(tmp_path: Path) -> None:
     """One ordinary question shows no attack and no re-ask: the demo must not claim it did."""
     done = _run("demo", "--provider", "simulated", "--questions", "1", "--store", str(tmp_path))
@@ -73,6 +74,7 @@ def test_a_store_that_cannot_be_made_is_said_before_the_first_question(tmp_path:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_demo_clean(tmp_path: Path) -> None:
     """One line, no traceback, nothing left running."""
     demo = subprocess.Popen(  # noqa: S603 - our own program
@@ -121,6 +123,7 @@ def test_scan_exits_1_for_an_attack(tmp_path: Path) -> None:
     assert _run("scan", str(harmless)).returncode == 0
 
 
+@pytest.mark.slow
 def test_eval_scores_a_file_and_logs_it(tmp_path: Path) -> None:
     """A table on the terminal, and one run in the store."""
     rows = tmp_path / "rows.jsonl"
