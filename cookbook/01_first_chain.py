@@ -67,7 +67,7 @@ def clerk(body: dict[str, Any]) -> str | dict[str, Any]:
     return {"tool_calls": [{"name": "Ticket", "arguments": {"customer": customer, "summary": summary}}]}
 
 
-server = ProviderServer(requests_per_minute=240, script=clerk).start()
+server = ProviderServer(requests_per_minute=240, burst_s=1.0, script=clerk).start()
 model = ChatOpenAI(model="gpt-4o-mini", base_url=server.base_url, api_key="none")
 
 # %% [markdown]
