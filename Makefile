@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all peer-suite lint typecheck format cookbook bench wheel-check lock clean
+.PHONY: help demo test test-all test-hf peer-suite lint typecheck format cookbook bench wheel-check lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,10 +18,13 @@ demo: $(VENV)/.demo ## Watch all five pieces work on a support desk (ARGS="--pro
 	@$(BIN)/langchain-prodkit demo $(ARGS)
 
 test: $(VENV)/.test ## Run the tests that end within minutes (ARGS="-k name" to choose)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not hf" $(ARGS)
 
-test-all: $(VENV)/.test ## Run every test, the slow ones too
-	$(BIN)/python -m pytest $(ARGS)
+test-all: $(VENV)/.test ## Run every test but those of test-hf, the slow ones too
+	$(BIN)/python -m pytest -m "not hf" $(ARGS)
+
+test-hf: $(VENV)/.hf ## Run the tests that need transformers and torch (installs both: gigabytes, unless a CPU build of torch is at hand)
+	$(BIN)/python -m pytest -m hf $(ARGS)
 
 peer-suite: .cache/peer/.fetched ## Run instructor's own provider tests on InstructorParser (the archive is fetched first)
 	$(BIN)/python -m tests.peer.suite $(ARGS)
@@ -79,6 +82,12 @@ $(VENV)/.demo: $(VENV)/.runtime requirements/demo-model.txt
 $(VENV)/.test: $(VENV)/.runtime requirements/test.txt
 	@echo "Installing what the tests need ..."
 	@$(call install,--require-hashes -r requirements/test.txt)
+	@touch $@
+
+# No hashes here: the build of torch that fits differs from machine to machine. pip, as uv looks at fewer places for it.
+$(VENV)/.hf: $(VENV)/.test requirements/hf.txt
+	@echo "Installing transformers and torch ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/hf.txt
 	@touch $@
 
 # Version and hashes are the lock's. Only the source distribution holds the tests; pip wants its metadata built,
