@@ -104,7 +104,6 @@ def limited(budget: Budget, model: BaseChatModel | None = None, **settings: Any)
         {"max_usd": 5.0, "prices": {"m": {"input": 1.0, "ouput": 2.0}}},
         {"max_usd": 5.0, "prices": {"m": (1.0, 2.0)}},
     ],
-    ids=repr,
 )
 def test_settings_that_make_no_sense_are_refused(settings: Any) -> None:
     """At construction, saying what would do."""

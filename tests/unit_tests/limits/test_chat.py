@@ -304,7 +304,6 @@ def test_one_limiter_can_serve_several_models() -> None:
         {"limiter": LocalLimiter(), "headroom": 0.1},
         {"limiter": "fast"},
     ],
-    ids=str,
 )
 def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any]) -> None:
     """Told at construction."""
@@ -312,7 +311,7 @@ def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any]) -> 
         RateLimitedAsyncChat(Moody(), **arguments)
 
 
-@pytest.mark.parametrize("model", [None, "gpt-4o", RunnableLambda(str), Moody().bind(stop=["x"])], ids=repr)
+@pytest.mark.parametrize("model", [None, "gpt-4o", RunnableLambda(str), Moody().bind(stop=["x"])])
 def test_only_chat_models_are_limited(model: Any) -> None:
     """A chain has no limit of its own: its model has."""
     with pytest.raises(ConfigurationError, match="chat model"):

@@ -61,7 +61,6 @@ def answered(status_code: int, **headers: str) -> Exception:
         ConnectionResetError(),
         TimeoutError(),
     ],
-    ids=repr,
 )
 def test_what_may_pass_is_tried_again(error: Exception) -> None:
     """Refusals, server errors, broken connections and timeouts."""
@@ -83,7 +82,6 @@ def test_what_may_pass_is_tried_again(error: Exception) -> None:
         InjectionError(layer="heuristics", score=1.0, reasons=()),
         LimitTimeoutError(),
     ],
-    ids=repr,
 )
 def test_what_cannot_pass_is_not_tried_again(error: Exception) -> None:
     """Bad requests, empty accounts, and errors that are no provider's."""

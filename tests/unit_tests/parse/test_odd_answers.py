@@ -111,7 +111,6 @@ def test_a_schema_that_nothing_satisfies_is_an_error_in_the_end() -> None:
 @pytest.mark.parametrize(
     "model",
     [None, "Flat", 3, EXPECTED, print, lambda: 1, object, type, Any, BaseModel, [Flat], (Flat,), ..., json],
-    ids=str,
 )
 def test_a_response_model_that_is_none_is_told_at_once(model: Any) -> None:
     """When the parser is made, by a typed error that quotes nothing."""

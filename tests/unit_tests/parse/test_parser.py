@@ -172,7 +172,6 @@ def test_a_class_cannot_be_written_as_json() -> None:
         {"hooks": Hooks()},
         {"llm": FakeListChatModel(responses=[]), "hooks": object()},
     ],
-    ids=str,
 )
 def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any]) -> None:
     """When the parser is made, not when it is used."""
