@@ -18,7 +18,7 @@ from presidio_analyzer.nlp_engine import NlpEngineProvider
 
 from benchmarks._table import report
 from langchain_prodkit.privacy import PresidioDetector
-from langchain_prodkit.privacy.engine import installed_model
+from langchain_prodkit.privacy.ner import installed_model
 
 ARTICLE = (
     "My name is Marie Stephen Leo,\ncall me at (123) 456-7890 or email me at some_fake.address23@gmail.com"

