@@ -12,6 +12,10 @@ ProdkitError
 │   └── UnknownTokenError                   a placeholder nobody issued, with `on_unknown="raise"`
 ├── InjectionError                          guard: the input was judged an attack
 ├── GuardError                              guard: a detector failed, the input was not judged
+├── IrrelevantError                         guard: no document fits the question, no model was asked
+├── NoQuestionError                         guard: a rewriter found no question, nothing went on
+├── OutputError                             guard: an answer leaks, links out or leaves its scope
+│   └── ModelFileError                      a classifier's file is missing, damaged or of another kind
 ├── LimitError                              limits
 │   ├── BudgetExceededError                 would spend more than the budget; nothing was sent
 │   ├── LimitConflictError                  one shared key is told two different limits
@@ -43,11 +47,13 @@ __all__ = [
     "GuardError",
     "InjectionError",
     "InputTypeError",
+    "IrrelevantError",
     "LimitConflictError",
     "LimitError",
     "LimitTimeoutError",
     "MissingExtraError",
     "MissingModelError",
+    "ModelFileError",
     "ProdkitError",
     "ProviderServerError",
     "RedactionError",
@@ -174,6 +180,55 @@ class GuardError(ProdkitError):
     """Raised when a detector failed, so that the input was not judged and must not go on."""
 
     code = "guard"
+
+
+class ModelFileError(GuardError):
+    """Raised when a classifier's files are missing, damaged, or not those that its card names."""
+
+    code = "model_file"
+
+
+class IrrelevantError(ProdkitError):
+    """Raised by a relevance gate when no document is close enough to the question."""
+
+    code = "irrelevant"
+    status_code = 422
+
+    def __init__(self, *, score: float, cut: float, retrieved: int, dropped: int) -> None:
+        """Say the best `score` of the `retrieved` documents, `dropped` ones left out, and the `cut`."""
+        super().__init__(
+            f"no document fits the question: best score {score:.3f}, cut {cut:.3f}, {retrieved} retrieved, "
+            f"{dropped} dropped as poisoned; no model was asked"
+        )
+        self.score = score
+        self.cut = cut
+        self.retrieved = retrieved
+        self.dropped = dropped
+
+
+class NoQuestionError(ProdkitError):
+    """Raised when a rewriter could not make a question of an input; nothing went on."""
+
+    code = "no_question"
+    status_code = 422
+
+    def __init__(self, *, reason: Literal["no_question", "unreadable"]) -> None:
+        """Say whether there was no question, or the rewriting model's answer was unreadable."""
+        super().__init__(f"the input was not rewritten: {reason}")
+        self.reason = reason
+
+
+class OutputError(ProdkitError):
+    """Raised by an output guard, with `on_violation="raise"`, for an answer that must not leave."""
+
+    code = "output"
+    status_code = 502
+
+    def __init__(self, *, reasons: Sequence[str], spans: Sequence[tuple[int, int]] = ()) -> None:
+        """Say for which `reasons` (codes) the answer was stopped, and where in it they lie."""
+        super().__init__(f"answer blocked: {', '.join(reasons)}")
+        self.reasons = tuple(reasons)
+        self.spans = tuple(spans)
 
 
 class LimitError(ProdkitError):
