@@ -7,7 +7,8 @@ back. What did not change comes back as the very same object, so a value without
 Read: str, messages of every kind (string or block content, tool calls, invalid tool calls, raw
 provider arguments), prompt values, documents, dicts, lists, tuples, sets, dataclasses, pydantic
 models and paths. Kept as they are: numbers, booleans, None, dates, enums, UUIDs, secrets. Anything
-else raises `InputTypeError`: text that cannot be seen must not pass unread.
+else raises `InputTypeError`: text that cannot be seen must not pass unread. With `reads_all` numbers
+and the keys of mappings are read too.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ _SCALARS = (
     bool, int, float, complex, decimal.Decimal, type(None), enum.Enum, uuid.UUID,
     dt.date, dt.time, dt.timedelta, dt.tzinfo, SecretStr, SecretBytes,
 )  # fmt: skip
+_NUMBERS = frozenset({int, float, decimal.Decimal})
 # Keys of a content block that name or link things and never hold what a person wrote.
 _STRUCTURE = frozenset({
     "type", "id", "index", "role", "tool_call_id", "tool_use_id", "call_id", "file_id", "mime_type",
@@ -87,10 +89,14 @@ class Leaf:
     role: Role = ""
     is_json: bool = False
     """The text is JSON, or a piece of it: what is put in must be escaped for a JSON string."""
+    is_number: bool = False
+    """A number as `str` writes it; what is put in its place may be of any type."""
+    is_key: bool = False
+    """A key of the mapping at `path`."""
 
 
-def leaves(value: Any, *, on_binary: OnBinary = "pass") -> list[Leaf]:
-    """List every text in `value`, in a stable order.
+def leaves(value: Any, *, on_binary: OnBinary = "pass", reads_all: bool = False) -> list[Leaf]:
+    """List every text in `value`, in a stable order; with `reads_all` numbers and keys as well.
 
     Raises:
         InputTypeError: `value` holds something whose text cannot be found, is nested deeper than
@@ -102,11 +108,13 @@ def leaves(value: Any, *, on_binary: OnBinary = "pass") -> list[Leaf]:
         found.append(leaf)
         return leaf.text
 
-    transform(value, visit, on_binary=on_binary)
+    transform(value, visit, on_binary=on_binary, reads_all=reads_all)
     return found
 
 
-def replace(value: T, texts: Sequence[str], *, on_binary: OnBinary = "pass") -> T:
+def replace(
+    value: T, texts: Sequence[str], *, on_binary: OnBinary = "pass", reads_all: bool = False
+) -> T:
     """Put `texts` where `leaves` found theirs, one for one, and give back the same type.
 
     Raises:
@@ -120,20 +128,22 @@ def replace(value: T, texts: Sequence[str], *, on_binary: OnBinary = "pass") -> 
         count += 1
         return next(iterator, leaf.text)
 
-    result = transform(value, visit, on_binary=on_binary)
+    result = transform(value, visit, on_binary=on_binary, reads_all=reads_all)
     if count != len(texts):
         msg = f"the value holds {count} texts, but {len(texts)} were given"
         raise InputTypeError(msg)
     return result
 
 
-def transform(value: T, visit: Callable[[Leaf], str], *, on_binary: OnBinary = "pass") -> T:
+def transform(
+    value: T, visit: Callable[[Leaf], Any], *, on_binary: OnBinary = "pass", reads_all: bool = False
+) -> T:
     """Give every text in `value` to `visit` and put what it returns in its place.
 
     Raises:
         InputTypeError: See `leaves`.
     """
-    result = _Walk(visit, on_binary).value(value, (), "")
+    result = _Walk(visit, on_binary, reads_all=reads_all).value(value, (), "")
     if result is _DROP:
         msg = "the whole value is binary and on_binary is 'drop'; nothing is left"
         raise InputTypeError(msg)
@@ -143,9 +153,10 @@ def transform(value: T, visit: Callable[[Leaf], str], *, on_binary: OnBinary = "
 class _Walk:
     """One pass over a value; every method returns its argument itself when nothing changed."""
 
-    def __init__(self, visit: Callable[[Leaf], str], on_binary: OnBinary) -> None:
+    def __init__(self, visit: Callable[[Leaf], Any], on_binary: OnBinary, *, reads_all: bool) -> None:
         self._visit = visit
         self._on_binary = on_binary
+        self._reads_all = reads_all
 
     def value(self, value: Any, path: Path, role: Role) -> Any:  # noqa: C901, PLR0911 - one line a kind
         if len(path) > MAX_DEPTH:
@@ -156,7 +167,8 @@ class _Walk:
         if isinstance(value, str):
             return self._text(value, path, role)
         if isinstance(value, _SCALARS):
-            return value
+            is_read = self._reads_all and type(value) in _NUMBERS
+            return self._number(value, path, role) if is_read else value
         if isinstance(value, BaseMessage):
             return self._message(value, path)
         if isinstance(value, Document):
@@ -181,9 +193,20 @@ class _Walk:
         )
         raise InputTypeError(msg)
 
-    def _text(self, text: str, path: Path, role: Role, *, is_json: bool = False) -> str:
+    def _text(self, text: str, path: Path, role: Role, *, is_json: bool = False) -> Any:
         new = self._visit(Leaf(text, path, role, is_json))
         return text if new == text else new
+
+    def _number(self, value: Any, path: Path, role: Role) -> Any:
+        text = str(value)
+        new = self._visit(Leaf(text, path, role, is_number=True))
+        return value if new == text else new
+
+    def _key(self, key: Any, path: Path, role: Role) -> Any:
+        if not isinstance(key, str):
+            return self.value(key, path, role)
+        new = self._visit(Leaf(key, path, role, is_key=True))
+        return key if new == key else new
 
     def _fields(self, value: BaseModel, names: Sequence[str], path: Path, role: Role) -> Any:
         update = {}
@@ -210,12 +233,15 @@ class _Walk:
         if isinstance(value.get("role"), str) and "content" in value:  # a message in dict form
             return self._block(value, path, _ROLES.get(value["role"], ""))
         update = {}
+        keys = {}
         for key, old in value.items():
+            if self._reads_all and (name := self._key(key, path, role)) is not key:
+                keys[key] = name
             # A key of any hashable type leads somewhere, but only its kind may stand in an error.
             new = self.value(old, (*path, key if isinstance(key, str | int) else type(key).__name__), role)
             if new is not old:
                 update[key] = new
-        return _updated(value, update)
+        return _renamed(_updated(value, update), keys) if keys else _updated(value, update)
 
     def _sequence(self, value: Any, path: Path, role: Role) -> Any:
         old = list(value)
@@ -321,6 +347,21 @@ def _updated(value: Any, update: dict[Any, Any]) -> Any:
             del changed[key]
         else:
             changed[key] = new
+    return MappingProxyType(changed) if is_proxy else changed
+
+
+def _renamed(value: Any, keys: dict[Any, Any]) -> Any:
+    """Give the mapping other keys, in the same order; two that became alike stay two."""
+    is_proxy = isinstance(value, MappingProxyType)
+    changed: Any = {} if is_proxy else copy.copy(value)
+    changed.clear()
+    for key, item in value.items():
+        new = name = keys.get(key, key)
+        count = 1
+        while new in changed or (key in keys and new in value and new not in keys):
+            count += 1
+            new = f"{name} ({count})"
+        changed[new] = item
     return MappingProxyType(changed) if is_proxy else changed
 
 

@@ -9,7 +9,9 @@ ProdkitError
 ├── SerializationError (TypeError)          a part of the piece cannot be written by `dumps`
 ├── RedactionError                          privacy: nothing was sent to the model
 │   ├── UnknownScopeError                   no vault scope belongs to this call
-│   └── UnknownTokenError                   a placeholder nobody issued, with `on_unknown="raise"`
+│   ├── UnknownTokenError                   a placeholder nobody issued, with `on_unknown="raise"`
+│   ├── VaultKeyError                       the vault was written with another key
+│   └── VaultUnavailableError               the server of a vault does not answer
 ├── InjectionError                          guard: the input was judged an attack
 ├── GuardError                              guard: a detector failed, the input was not judged
 ├── IrrelevantError                         guard: no document fits the question, no model was asked
@@ -63,6 +65,8 @@ __all__ = [
     "StructuredOutputError",
     "UnknownScopeError",
     "UnknownTokenError",
+    "VaultKeyError",
+    "VaultUnavailableError",
 ]
 
 
@@ -155,6 +159,20 @@ class UnknownTokenError(RedactionError):
 
     code = "unknown_token"
     status_code = 422
+
+
+class VaultKeyError(RedactionError):
+    """Raised for a vault, or a sealed value, that was written with a key other than those given."""
+
+    code = "vault_key"
+
+
+class VaultUnavailableError(RedactionError):
+    """Raised when the server of a vault does not answer; what it holds is there when it is back."""
+
+    code = "vault_unavailable"
+    status_code = 503
+    is_retryable = True
 
 
 class InjectionError(ProdkitError):
