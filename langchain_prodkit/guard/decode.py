@@ -11,6 +11,7 @@ import base64
 import binascii
 import codecs
 import re
+from functools import lru_cache
 from html import unescape
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -18,7 +19,16 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["REVERSED", "ROT13", "TOKENS"]
+__all__ = [
+    "COMMON",
+    "REVERSED",
+    "REVERSED_WORDS",
+    "ROT13",
+    "ROT13_WORDS",
+    "TOKENS",
+    "reads_as_text",
+    "unscrambled",
+]
 
 MIN_CHARS: Final = 5
 """Shorter results say too little to be an attack."""
@@ -31,15 +41,52 @@ _KEYS = (
 )  # fmt: skip
 
 
-def _written(change: Callable[[str], str], at_least: int) -> re.Pattern[str]:
-    """Match a text that holds `at_least` common words in the given disguise, close together."""
-    words = "|".join(sorted({change(word) for word in _KEYS} - set(_KEYS), key=len, reverse=True))
+COMMON: Final = frozenset({
+    *_KEYS, "a", "access", "act", "about", "admin", "any", "as", "before", "but", "bypass", "can", "code",
+    "commands", "constraints", "conversation", "data", "developer", "directives", "disable", "do", "enable",
+    "every", "filter", "filters", "follow", "following", "for", "give", "guidelines", "have", "hidden", "how",
+    "i", "in", "initial", "instead", "is", "it", "key", "language", "leak", "me", "message", "mode", "model",
+    "my", "new", "no", "not", "now", "obey", "of", "on", "original", "output", "override", "pretend", "print",
+    "prior", "prompts", "repeat", "reply", "respond", "restrictions", "role", "safety", "say", "secret",
+    "secrets", "send", "show", "start", "stop", "tell", "text", "them", "to", "told", "translate", "user",
+    "was", "were", "will", "word", "words", "write",
+})  # fmt: skip
+"""Words that a disguised attack is likely to be made of."""
+
+
+def _written(change: Callable[[str], str]) -> tuple[frozenset[str], re.Pattern[str]]:
+    """Give the common words in a disguise, and a pattern for two of them close together."""
+    disguised = {change(word) for word in _KEYS} - COMMON
+    words = "|".join(sorted(disguised, key=len, reverse=True))
     one = rf"\b(?:{words})\b"
-    return re.compile(one + rf"(?:[^\n]{{0,60}}?{one}){{{at_least - 1}}}")
+    return frozenset(disguised), re.compile(one + rf"[^\n]{{0,60}}?{one}")
 
 
-ROT13: Final = _written(lambda word: codecs.encode(word, "rot13"), 2)
-REVERSED: Final = _written(lambda word: word[::-1], 2)
+ROT13_WORDS, ROT13 = _written(lambda word: codecs.encode(word, "rot13"))
+REVERSED_WORDS, REVERSED = _written(lambda word: word[::-1])
+
+_SCRAMBLED_CHARS: Final = 4
+_REAL_WORDS: Final = frozenset({
+    "spot", "post", "nerve", "lures", "trail", "form", "demo", "sued", "lets",
+})  # fmt: skip
+
+
+def _letters(word: str) -> str:
+    return "".join(sorted(word))
+
+
+_SCRAMBLED: Final = {_letters(word): word for word in sorted(COMMON) if len(word) >= _SCRAMBLED_CHARS}
+
+
+@lru_cache(maxsize=16_384)
+def unscrambled(word: str) -> str | None:
+    """Give the common word that `word` is with letters swapped; None for any other."""
+    if not _SCRAMBLED_CHARS <= len(word) <= 14 or word in COMMON or word in _REAL_WORDS:
+        return None
+    meant = _SCRAMBLED.get(_letters(word))
+    if meant is None or (word[0] != meant[0] and word[1::-1] + word[2:] != meant):
+        return None
+    return meant
 
 
 def reads_as_text(text: str) -> bool:
@@ -130,15 +177,24 @@ TOKENS: Final[tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], str | 
         ),
         _hidden,
     ),
-    ("hex", re.compile(r"(?:0x|\\x)?[0-9a-fA-F]{2}(?:[ :,-]?(?:0x|\\x)?[0-9a-fA-F]{2}){7,}"), _hex),
+    (
+        "hex",
+        re.compile(
+            r"[\\0-9a-fA-F](?:(?<=\\)x[0-9a-fA-F]{2}|(?<![0-9A-Za-z].)(?:(?<=0)x[0-9a-fA-F]{2}|(?<!\\)[0-9a-fA-F]))"
+            r"(?:[ :,-]?(?:0x|\\x)?[0-9a-fA-F]{2}){7,}"
+        ),
+        _hex,
+    ),
     ("binary", re.compile(r"[01]{8}(?:[ ,-]?[01]{8}){3,}"), _binary),
-    ("base32", re.compile(r"(?<![A-Za-z0-9])[A-Z2-7]{16,}={0,6}(?![A-Za-z0-9])"), _base32),
+    ("base32", re.compile(r"[A-Z2-7](?<![A-Za-z0-9].)[A-Z2-7]{15,}={0,6}(?![A-Za-z0-9])"), _base32),
     (
         "base64",
-        re.compile(r"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{16,})*={0,2}"),
+        re.compile(
+            r"[A-Za-z0-9+/_-](?<![A-Za-z0-9+/_-].)[A-Za-z0-9+/_-]{15,}(?:\r?\n[A-Za-z0-9+/_-]{16,})*={0,2}"
+        ),
         _base64,
     ),
-    ("url", re.compile(r"(?:%[0-9A-Fa-f]{2})+"), _url),
+    ("url", re.compile(r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*"), _url),
     ("escape", re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})"), _escape),
     ("entity", re.compile(r"&(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|[a-zA-Z]{2,8});"), _entity),
 )

@@ -18,12 +18,13 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import deque
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from langchain_prodkit.guard import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["MAX_DEPTH", "MAX_READINGS", "Reading", "fold", "readings"]
 
@@ -31,6 +32,10 @@ MAX_DEPTH: Final = 4
 """Encodings inside encodings that are undone; deeper ones end with the reason `nested_encoding`."""
 MAX_READINGS: Final = 16
 """Forms of one text that are judged at most."""
+ENOUGH_WORDS: Final = 2
+"""So many words must come out of a disguise that changes single words."""
+AROUND_CHARS: Final = 1_600
+"""What stands this close to a decoded part is judged together with it once more."""
 
 
 class Reading:
@@ -108,6 +113,7 @@ def _is_accent(code: int) -> bool:
     )
 
 
+GAP: Final = "\n\n"
 _SPECIAL: Final = {
     "ı": "i", "ł": "l", "đ": "d", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ς": "σ",
     "’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "「": '"', "」": '"', "『": '"', "』": '"',
@@ -146,14 +152,15 @@ def readings(text: str) -> Iterator[Reading]:
     while waiting:
         raw = waiting.popleft()
         plain = _plain(raw)
-        for reading in (plain, *_drawn_together(plain), *_leet(plain)):
+        words = set(_WORD.findall(plain.text))
+        for reading in (plain, *_drawn_together(plain), *_leet(plain), *_unscrambled(plain, words)):
             yield reading
             count += 1
             if count >= MAX_READINGS:
                 return
         if raw.depth == MAX_DEPTH:
             continue
-        for child in _undone(raw, plain):
+        for child in _undone(raw, plain, words):
             if child.text not in seen:
                 seen.add(child.text)
                 waiting.append(child)
@@ -170,27 +177,26 @@ def _plain(raw: Reading) -> Reading:
 
 
 def _fold_map(text: str) -> Callable[[int, int], tuple[int, int]]:
-    ends: list[int] = []  # Filled when the first span is asked for: most texts never need it.
+    # Measured when the first span is asked for: most texts never need it.
+    news: list[int] = []  # where each piece ends in the folded text
+    olds: Sequence[int] = ()  # and in the original
 
     def locate(start: int, end: int) -> tuple[int, int]:
-        if not ends:
-            _measure(text, ends)
-        first = ends[1::2]
-        last = len(first) - 1
-        a = min(bisect_right(first, start), last)
-        b = min(bisect_right(first, max(start, end - 1)), last)
-        return (ends[2 * a - 2] if a else 0), ends[2 * b]
+        nonlocal olds
+        if not news:
+            if _NEEDS_JOIN.search(text):
+                pieces = _JOINED.findall(text)
+                olds = list(accumulate(map(len, pieces)))
+                news.extend(accumulate(len(fold(piece)) for piece in pieces))
+            else:
+                olds = range(1, len(text) + 1)
+                news.extend(accumulate(map(len, map(_FOLD.__getitem__, map(ord, text)))))
+        last = len(news) - 1
+        a = min(bisect_right(news, start), last)
+        b = min(bisect_right(news, max(start, end - 1)), last)
+        return (olds[a - 1] if a else 0), olds[b]
 
     return locate
-
-
-def _measure(text: str, ends: list[int]) -> None:
-    """Note for each piece where it ends in the original and where in the folded text."""
-    at = new = 0
-    for piece in _JOINED.findall(text) if _NEEDS_JOIN.search(text) else text:
-        at += len(piece)
-        new += len(fold(piece))
-        ends.extend((at, new))
 
 
 def _unmasked(text: str) -> str:
@@ -245,39 +251,58 @@ def _drawn_together(plain: Reading) -> Iterator[Reading]:
 
 
 _LEET = str.maketrans("013457@$!|", "oieastasil")
+_LEET_HINT = re.compile(r"[013457@$!|](?<=[a-z].)[a-z]")
 _LEET_WORD = re.compile(
     r"(?<![\w@$!|])(?=[a-z013457@$!|]*[a-z])(?=[a-z@$!|]*[013457@$!|])[a-z013457@$!|]{2,24}(?![\w@$])"
 )
 
 
 def _leet(plain: Reading) -> Iterator[Reading]:
+    if len(_LEET_HINT.findall(plain.text)) < ENOUGH_WORDS:
+        return
     words = 0
 
     def word(match: re.Match[str]) -> str:
         nonlocal words
-        words += 1
         old = match[0]
         tail = old.rstrip("!|")
         new = re.sub("11|ll|1l", "ll", tail).translate(_LEET) if tail else old
+        words += new in decode.COMMON
         return new + old[len(tail) :]
 
-    text = _LEET_WORD.sub(word, plain.text)
-    if words >= 2:
-        yield Reading(text, _named(plain, "leet"), parent=plain, depth=plain.depth, hidden=plain.hidden)
+    reading = _spliced(plain, _LEET_WORD, word, "leet")
+    if reading is not None and words >= ENOUGH_WORDS:
+        yield reading
 
 
-def _undone(raw: Reading, plain: Reading) -> Iterator[Reading]:
+_PLAIN_WORD = re.compile("[a-z]{4,14}")
+
+
+def _unscrambled(plain: Reading, words: set[str]) -> Iterator[Reading]:
+    """Yield the text with the letters of its words in order, where several are not."""
+    meant = {word: right for word in words if (right := decode.unscrambled(word)) is not None}
+    if len(meant) < ENOUGH_WORDS:
+        return
+    reading = _spliced(plain, _PLAIN_WORD, lambda match: meant.get(match[0]), "scrambled")
+    if reading is not None:
+        yield reading
+
+
+def _undone(raw: Reading, plain: Reading, words: set[str]) -> Iterator[Reading]:
     """Yield what `raw` says once one layer of encoding is taken away."""
     depth = raw.depth + 1
+    is_ascii = raw.text.isascii()
     for kind, pattern, decoded in decode.TOKENS:
+        if kind == "hidden" and is_ascii:
+            continue
         child = _spliced(raw, pattern, decoded, kind, depth=depth)
         if child is not None:
             child.hidden = raw.hidden or kind == "hidden"
             yield child
-    if decode.ROT13.search(plain.text):
+    if not words.isdisjoint(decode.ROT13_WORDS) and decode.ROT13.search(plain.text):
         text = codecs.encode(raw.text, "rot13")
         yield Reading(text, _named(raw, "rot13"), parent=raw, depth=depth, hidden=raw.hidden)
-    if decode.REVERSED.search(plain.text):
+    if not words.isdisjoint(decode.REVERSED_WORDS) and decode.REVERSED.search(plain.text):
         size = len(raw.text)
         yield Reading(
             raw.text[::-1],
@@ -315,17 +340,28 @@ def _spliced(
             origins.append((start, end, is_decoded))
             new += len(text)
 
+    def keep(start: int, end: int, *, is_first: bool = False, is_last: bool = False) -> None:
+        """Copy what stands between two decoded parts, or only its ends when it is long."""
+        head = 0 if is_first else AROUND_CHARS
+        tail = 0 if is_last else AROUND_CHARS
+        if end - start <= 2 * AROUND_CHARS:
+            add(parent.text[start:end], start, end, is_decoded=False)
+            return
+        add(parent.text[start : start + head], start, start + head, is_decoded=False)
+        add(GAP, start + head, end - tail, is_decoded=True)
+        add(parent.text[end - tail : end], end - tail, end, is_decoded=False)
+
     for match in pattern.finditer(parent.text):
         text = decoded(match)
         if text is None:
             continue
         start, end = match.span()
-        add(parent.text[at:start], at, start, is_decoded=False)
+        keep(at, start, is_first=at == 0)
         add(text, start, end, is_decoded=True)
         at = end
     if at == 0:
         return None
-    add(parent.text[at:], at, len(parent.text), is_decoded=False)
+    keep(at, len(parent.text), is_last=True)
 
     def locate(start: int, end: int) -> tuple[int, int]:
         if not starts:

@@ -12,22 +12,27 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache, reduce
+from operator import or_
 from typing import Final
 
-from langchain_prodkit.guard.lexicon import LEXICON, Does
-from langchain_prodkit.guard.normalize import fold
+from langchain_prodkit.guard.lexicon import Does
+from langchain_prodkit.guard.vocabulary import hits as words_in
 
 __all__ = ["fired"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Rule:
     code: str
     needs: tuple[Does, ...]
     weight: float
     window: int = 90
     one_sentence: bool = True
+
+    @cached_property
+    def all_needs(self) -> int:
+        return reduce(or_, map(int, self.needs))
 
 
 D = Does
@@ -78,14 +83,14 @@ _PATTERNS: Final = tuple(
             "border",
             0.35,
             (
-                rf"(?:^|\n)\W{{0,12}}(?:{_SYSTEM})\W{{0,3}}(?:message|prompt|note|override|update)?"
+                rf"\n\W{{0,12}}(?:{_SYSTEM})\W{{0,3}}(?:message|prompt|note|override|update)?"
                 rf"\W{{0,4}}[:\]>]"
             ),
         ),
         (
             "border",
             0.35,
-            r"(?:^|\n)\W{0,6}(?:admin|administrator|developer|root)\W{0,3}(?:message|note|override)?:",
+            r"\n\W{0,6}(?:admin|administrator|developer|root)\W{0,3}(?:message|note|override)?:",
         ),
         (
             "border",
@@ -133,85 +138,18 @@ _PROMPT_TOPIC = re.compile(
     r" ?(?:leak|injection|engineering|design|example|template|security|protection|extraction|best|file|"
     r"attack|for\b)"
 )
-# Endings of scripts that glue words together belong to the next word.
-_WORD_REST = re.compile("[a-z\u0370-\u03ff\u0400-\u052f]{1,20}")
 _ABOUT: Final = int(D.ABOUT)
 _ROLE: Final = int(D.ROLE)
 _STORY: Final = int(D.WILD | D.FREE | D.MODE)
 _OVERRIDE: Final = int(D.OVERRIDE)
 _PROMPT: Final = int(D.PROMPT)
-_TARGET = re.compile(r"https?://|@[\w-]{1,63}\.\w|\bwww\.")
+_TARGETS: Final = tuple(
+    (sign, re.compile(pattern))
+    for sign, pattern in (("http", "https?://"), ("@", r"@[\w-]{1,63}\.\w"), ("www.", r"www\.(?<!\w....)"))
+)
 _TALK_WEIGHT: Final = 0.45
 LINE_BREAK_WINDOW: Final = 40
 WILD_WINDOW: Final = 1_500
-
-
-_Entry = tuple[str, re.Pattern[str] | None, bool, int]
-KEY_CHARS: Final = 4
-
-
-@lru_cache(maxsize=1)
-def _index() -> tuple[tuple[tuple[int, dict[str, list[_Entry]]], ...], re.Pattern[str]]:
-    """Sort the lexicon by the first letters of each entry; tell where an entry can begin."""
-    words: dict[tuple[str, bool], int] = {}
-    glued: set[str] = set()
-    for does, entries in LEXICON.items():
-        for raw in entries.replace("\n", "").split("|"):
-            entry = fold(raw.strip().replace("_", " "))
-            is_open = entry.endswith("*")
-            entry = entry.removesuffix("*")
-            if not entry:
-                continue
-            if _is_glued(entry[0]):
-                glued.add(entry[0])
-                is_open = True
-            words[entry, is_open] = words.get((entry, is_open), 0) | int(does)
-    tables: dict[int, dict[str, list[_Entry]]] = {size: {} for size in range(KEY_CHARS, 0, -1)}
-    for (entry, is_open), flags in words.items():
-        key = re.split(r"[* ]", entry, maxsplit=1)[0][:KEY_CHARS]
-        pattern = _flexible(entry) if "*" in entry or " " in entry.strip() else None
-        tables[len(key)].setdefault(key, []).append((entry, pattern, is_open, flags))
-    starts = re.compile(rf"(?<![^\W_])[^\W_]|[@[{''.join(sorted(glued))}]")
-    return tuple(tables.items()), starts
-
-
-def _flexible(entry: str) -> re.Pattern[str]:
-    return re.compile(
-        r"\s{1,3}".join(re.escape(part).replace(r"\*", r"\w{0,8}") for part in entry.split(" "))
-    )
-
-
-def _is_glued(char: str) -> bool:
-    code = ord(char)
-    return 0x0590 <= code <= 0x0EFF or 0x1100 <= code <= 0x11FF or 0x3040 <= code <= 0xD7AF
-
-
-def _hits(text: str) -> list[tuple[int, int, int]]:
-    """Find every entry of the lexicon: start, end, flags."""
-    tables, starts = _index()
-    flat = text.replace("\n", " ")
-    is_loose = "  " in flat
-    found = []
-    for match in starts.finditer(text):
-        at = match.start()
-        for size, table in tables:
-            for entry, pattern, is_open, flags in table.get(text[at : at + size], ()):
-                if flat.startswith(entry, at):
-                    end = at + len(entry)
-                elif pattern is not None and (is_loose or "*" in entry):
-                    got = pattern.match(flat, at)
-                    if got is None:
-                        continue
-                    end = got.end()
-                else:
-                    continue
-                if is_open:
-                    rest = _WORD_REST.match(text, end)
-                    end = rest.end() if rest is not None else end
-                elif text[end : end + 1].isalnum():
-                    continue
-                found.append((at, end, flags))
-    return [hit for hit in found if _counts(text, *hit)]
 
 
 def _counts(text: str, start: int, end: int, flags: int) -> bool:
@@ -234,15 +172,19 @@ def _is_some_prompt(text: str, start: int, end: int) -> bool:
 
 def fired(text: str) -> list[tuple[str, float, int, int]]:
     """List what fires in one reading: code, weight, start, end."""
-    hits = _hits(text)
+    hits = [hit for hit in words_in(text) if _counts(text, *hit)]
     fired = []
+    lines = f"\n{text}"  # so that patterns of whole lines begin with a character, which is searched fast
     for code, pattern, weight in _PATTERNS:
-        match = pattern.search(text)
+        match = pattern.search(lines)
         if match is not None:
-            fired.append((code, weight, match.start(), match.end()))
+            start, end = max(match.start() - 1, 0), match.end() - 1
+            fired.append((code, weight, start, end))
             if code == "border":
-                hits.append((match.start(), match.end(), int(D.BORDER)))
-    hits.extend((match.start(), match.end(), int(D.TARGET)) for match in _TARGET.finditer(text))
+                hits.append((start, end, int(D.BORDER)))
+    for sign, target in _TARGETS:
+        if sign in text:
+            hits.extend((match.start(), match.end(), int(D.TARGET)) for match in target.finditer(text))
     hits.sort()
     fired.extend(_combined(text, hits))
     wild = _wild(text, hits)
@@ -253,17 +195,22 @@ def fired(text: str) -> list[tuple[str, float, int, int]]:
 
 def _combined(text: str, hits: list[tuple[int, int, int]]) -> list[tuple[str, float, int, int]]:
     """Slide over the hits and note each rule whose concepts all lie in its window."""
+    rules = _rules_among(reduce(or_, (flags for _, _, flags in hits), 0))
+    if not rules:
+        return []
     best: dict[int, tuple[str, float, int, int]] = {}
     last: dict[int, tuple[int, int]] = {}
     for start, end, flags in hits:
         for bit in _bits(flags):
             last[bit] = (start, end)
-        for number, rule in _rules_for(flags):
+        for number, rule in rules:
+            if not flags & rule.all_needs:
+                continue
             if number in best and best[number][1] >= rule.weight:
                 continue
-            places = [last[need] for need in rule.needs if need in last]
-            if len(places) < len(rule.needs):
+            if not all(need in last for need in rule.needs):
                 continue
+            places = [last[need] for need in rule.needs]
             first = min(place[0] for place in places)
             final = max(place[1] for place in places)
             if final - first > rule.window or (rule.one_sentence and _is_parted(text, first, final)):
@@ -282,8 +229,9 @@ def _bits(flags: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _rules_for(flags: int) -> tuple[tuple[int, _Rule], ...]:
-    return tuple((n, rule) for n, rule in enumerate(_RULES) if any(flags & need for need in rule.needs))
+def _rules_among(seen: int) -> tuple[tuple[int, _Rule], ...]:
+    """Give the rules whose concepts are all among those seen."""
+    return tuple((n, rule) for n, rule in enumerate(_RULES) if rule.all_needs & seen == rule.all_needs)
 
 
 def _is_parted(text: str, start: int, end: int) -> bool:
