@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Test processes; a file's tests stay in one of them.
+WORKERS ?= 2
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 # Falls back to pip where uv cannot reach the index that pip is configured for.
@@ -18,7 +20,7 @@ demo: $(VENV)/.demo ## Watch all five pieces work on a support desk (ARGS="--pro
 	@$(BIN)/langchain-prodkit demo $(ARGS)
 
 test: $(VENV)/.test ## Run the tests that end within minutes (ARGS="-k name" to choose)
-	$(BIN)/python -m pytest -m "not slow and not hf" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not hf" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-all: $(VENV)/.test ## Run every test but those of test-hf, the slow ones too
 	$(BIN)/python -m pytest -m "not hf" $(ARGS)
