@@ -29,6 +29,7 @@ Profile = Literal["balanced", "patterns"]
 DEFAULT_ENTITIES: Final = (
     "PERSON", "LOCATION", "STREET_ADDRESS", "EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE",
     "US_SSN", "IP_ADDRESS", "KR_RRN", "KR_FRN", "KR_BRN", "KR_PASSPORT", "KR_DRIVER_LICENSE",
+    "KR_BANK_ACCOUNT",
 )  # fmt: skip
 DEFAULT_REGIONS: Final = ("US", "GB", "DE", "FR", "KR", "IN", "AU", "BR")
 _STATISTICAL: Final = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP", "DATE_TIME"})

@@ -17,8 +17,9 @@ from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegist
 from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, SpacyNlpEngine
 
-from langchain_prodkit.errors import ConfigurationError
-from langchain_prodkit.privacy.ner import STATISTICAL, Ner, tokenizable
+from langchain_prodkit._extras import require
+from langchain_prodkit.errors import ConfigurationError, MissingModelError
+from langchain_prodkit.privacy.ner import STATISTICAL, Ner, installed_model, tokenizable
 from langchain_prodkit.privacy.recognizers import pattern_recognizers
 from langchain_prodkit.privacy.span import Span, readable, without_overlaps
 
@@ -106,8 +107,12 @@ class Engine:
         patterns = [*pattern_recognizers(language=main, entities=entities, regions=regions), *recognizers]
         self._check(entities, patterns, wanted)
         context = {word.lower() for one in patterns for word in one.context or ()}
+        if "ko" in self._languages and "PERSON" in wanted:
+            require("kiwipiepy", extra="privacy-ko")
         self._readers = [
-            Ner(language=language, models=(model,), wanted=wanted) for language in self._languages if wanted
+            Ner(language=language, models=(model,), wanted=wanted)
+            for language in self._languages
+            if wanted and _has_reader(model, language)
         ]
         self._main = main
         self._blank = spacy.blank("en")
@@ -164,6 +169,17 @@ class Engine:
             raise ConfigurationError(
                 f"no recognizer finds {', '.join(missing)}; add one with recognizers=(...)"
             )
+
+
+def _has_reader(model: str, language: str) -> bool:
+    """Say whether a language needs its spaCy model: Korean names are found without one."""
+    if language != "ko" or model != "auto":
+        return True
+    try:
+        installed_model(model, language)
+    except MissingModelError:
+        return False
+    return True
 
 
 def _starts(length: int) -> range:

@@ -11,6 +11,9 @@ from presidio_analyzer import predefined_recognizers
 
 from langchain_prodkit.privacy.recognizers.address import StreetAddressRecognizer
 from langchain_prodkit.privacy.recognizers.card import CardRecognizer
+from langchain_prodkit.privacy.recognizers.korean import KoreanNumberRecognizer
+from langchain_prodkit.privacy.recognizers.korean_name import KoreanNameRecognizer
+from langchain_prodkit.privacy.recognizers.korean_place import KoreanPlaceRecognizer
 from langchain_prodkit.privacy.recognizers.mail import MailRecognizer
 from langchain_prodkit.privacy.recognizers.name import IntroducedNameRecognizer
 from langchain_prodkit.privacy.recognizers.phone import TelephoneRecognizer
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = [
     "CardRecognizer",
     "IntroducedNameRecognizer",
+    "KoreanNameRecognizer",
+    "KoreanNumberRecognizer",
+    "KoreanPlaceRecognizer",
     "MailRecognizer",
     "StreetAddressRecognizer",
     "TelephoneRecognizer",
@@ -33,6 +39,8 @@ _OWN = {
     "STREET_ADDRESS": StreetAddressRecognizer,
     "PERSON": IntroducedNameRecognizer,
 }
+# These find several entities each; what a text without Hangul or digits costs is one scan.
+_FAMILIES = (KoreanNumberRecognizer, KoreanPlaceRecognizer, KoreanNameRecognizer)
 _PRESIDIO = {
     "IBAN_CODE": "IbanRecognizer",
     "US_SSN": "UsSsnRecognizer",
@@ -46,11 +54,6 @@ _PRESIDIO = {
     "MAC_ADDRESS": "MacAddressRecognizer",
     "CRYPTO": "CryptoRecognizer",
     "URL": "UrlRecognizer",
-    "KR_RRN": "KrRrnRecognizer",
-    "KR_FRN": "KrFrnRecognizer",
-    "KR_BRN": "KrBrnRecognizer",
-    "KR_PASSPORT": "KrPassportRecognizer",
-    "KR_DRIVER_LICENSE": "KrDriverLicenseRecognizer",
 }
 
 
@@ -65,4 +68,8 @@ def pattern_recognizers(*, language: str, entities: Collection[str], regions: Se
         elif entity in _PRESIDIO:
             make = getattr(predefined_recognizers, _PRESIDIO[entity])
             made.append(make(supported_language=language))
+    for family in _FAMILIES:
+        wanted = [entity for entity in family.ENTITIES if entity in entities]
+        if wanted:
+            made.append(family(supported_language=language, supported_entities=wanted))
     return made
