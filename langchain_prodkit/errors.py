@@ -8,6 +8,8 @@ ProdkitError
 ├── InputTypeError (TypeError)              a value of a type the piece cannot read
 ├── SerializationError (TypeError)          a part of the piece cannot be written by `dumps`
 ├── RedactionError                          privacy: nothing was sent to the model
+│   ├── DetectorTimeoutError (TimeoutError)   a detector did not answer in time
+│   ├── DetectorUnavailableError            a remote detector does not answer, or not as it should
 │   ├── UnknownScopeError                   no vault scope belongs to this call
 │   ├── UnknownTokenError                   a placeholder nobody issued, with `on_unknown="raise"`
 │   ├── VaultKeyError                       the vault was written with another key
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BudgetExceededError",
     "ConfigurationError",
+    "DetectorTimeoutError",
+    "DetectorUnavailableError",
     "EvaluationError",
     "GuardError",
     "InjectionError",
@@ -145,6 +149,22 @@ class RedactionError(ProdkitError):
     """Raised when personal data could not be hidden; nothing was sent to the model."""
 
     code = "redaction"
+
+
+class DetectorTimeoutError(RedactionError, TimeoutError):
+    """Raised when a detector did not answer within its time."""
+
+    code = "detector_timeout"
+    status_code = 504
+    is_retryable = True
+
+
+class DetectorUnavailableError(RedactionError):
+    """Raised when a remote detector cannot be reached, or answers with something else than spans."""
+
+    code = "detector_unavailable"
+    status_code = 503
+    is_retryable = True
 
 
 class UnknownScopeError(RedactionError):
