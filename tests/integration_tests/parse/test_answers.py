@@ -67,7 +67,8 @@ async def test_an_error_of_the_provider_passes_unchanged(
         await parser.ainvoke("Who?") if is_async else parser.invoke("Who?")
     assert "instructor" not in type(caught.value).__module__
     assert len(server.journal) == 1
-    assert caplog.text == ""
+    # asyncio reports connections of earlier tests whenever they happen to be collected.
+    assert [record.name for record in caplog.records if record.name != "asyncio"] == []
 
 
 def test_a_mistake_in_a_validator_is_not_hidden(provider: Any, make_model: Any) -> None:
