@@ -29,6 +29,9 @@ REWRITTEN: Final = "prodkit.rewritten"
 """Data: `chars_in`, `chars_out`, `was_cut`."""
 CHECKED: Final = "prodkit.checked"
 """One an answer. Data: `is_violation`, `reasons` (codes), `scope_score` (None when not judged), `chars`."""
+TRACKED: Final = "prodkit.tracked"
+"""One a query of a tracked user. Data: `reasons` (codes), `strikes`, `in_a_row`, `barred` (kind or empty),
+`retry_after_s`."""
 LIMITED: Final = "prodkit.limited"
 """One a call that waited for a permit or was refused. Data: `waited_s` (for permits and between attempts),
 `attempts`, `refusals`, `reserved_tokens`, `used_tokens`."""

@@ -16,6 +16,12 @@ ProdkitError
 │   └── VaultUnavailableError               the server of a vault does not answer
 ├── InjectionError                          guard: the input was judged an attack
 ├── GuardError                              guard: a detector failed, the input was not judged
+│   ├── ConductStoreError                   the store of users' conduct cannot be reached
+│   └── ModelFileError                      a classifier's file is missing, damaged or of another kind
+├── BannedError                             guard: this user is banned, nothing was judged
+│   └── CoolDownError                       barred for a short while, `retry_after_s` says how long
+├── NoQuestionError                         guard: a rewriter found no question, nothing went on
+├── OutputError                             guard: an answer leaks, links out or leaves its scope
 ├── IrrelevantError                         guard: no document fits the question, no model was asked
 ├── NoQuestionError                         guard: a rewriter found no question, nothing went on
 ├── OutputError                             guard: an answer leaks, links out or leaves its scope
@@ -45,8 +51,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = [
+    "BannedError",
     "BudgetExceededError",
+    "ConductStoreError",
     "ConfigurationError",
+    "CoolDownError",
     "DetectorTimeoutError",
     "DetectorUnavailableError",
     "EvaluationError",
@@ -218,6 +227,44 @@ class GuardError(ProdkitError):
     """Raised when a detector failed, so that the input was not judged and must not go on."""
 
     code = "guard"
+
+
+class ConductStoreError(GuardError):
+    """Raised when the store of users' conduct cannot be reached, so that a ban cannot be known."""
+
+    code = "conduct_store"
+    status_code = 503
+    is_retryable = True
+
+    def __init__(self, failure: str) -> None:
+        """Name the kind of the `failure`, never its message."""
+        super().__init__(
+            f"the store of users' conduct cannot be reached ({failure}); nothing went on. Bring it back, or "
+            "pass on_store_error='flag' to let inputs go on untracked."
+        )
+        self.failure = failure
+
+
+class BannedError(ProdkitError):
+    """Raised for every input of a banned user, before anything is judged or spent."""
+
+    code = "banned"
+    status_code = 403
+
+    def __init__(self, *, strikes: int, retry_after_s: float | None) -> None:
+        """Say how many `strikes` count and in how many seconds the bar is lifted; None for never."""
+        until = "for good" if retry_after_s is None else f"for another {retry_after_s:.0f} s"
+        super().__init__(f"this user is barred {until}, after {strikes} strike(s)")
+        self.strikes = strikes
+        self.retry_after_s = retry_after_s
+
+
+class CoolDownError(BannedError):
+    """Raised for every input of a user who is barred for a short while; try again after it."""
+
+    code = "cool_down"
+    status_code = 429
+    is_retryable = True
 
 
 class ModelFileError(GuardError):
