@@ -20,12 +20,9 @@ ProdkitError
 │   └── ModelFileError                      a classifier's file is missing, damaged or of another kind
 ├── BannedError                             guard: this user is banned, nothing was judged
 │   └── CoolDownError                       barred for a short while, `retry_after_s` says how long
-├── NoQuestionError                         guard: a rewriter found no question, nothing went on
-├── OutputError                             guard: an answer leaks, links out or leaves its scope
 ├── IrrelevantError                         guard: no document fits the question, no model was asked
 ├── NoQuestionError                         guard: a rewriter found no question, nothing went on
 ├── OutputError                             guard: an answer leaks, links out or leaves its scope
-│   └── ModelFileError                      a classifier's file is missing, damaged or of another kind
 ├── LimitError                              limits
 │   ├── BudgetExceededError                 would spend more than the budget; nothing was sent
 │   ├── LimitConflictError                  one shared key is told two different limits

@@ -13,12 +13,18 @@ from langchain_core.exceptions import OutputParserException
 from langchain_prodkit import errors
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import (
+    BannedError,
     BudgetExceededError,
+    ConductStoreError,
+    CoolDownError,
     InjectionError,
     InputTypeError,
+    IrrelevantError,
     LimitTimeoutError,
     MissingExtraError,
     MissingModelError,
+    NoQuestionError,
+    OutputError,
     ProdkitError,
     RequestTooLargeError,
     StructuredOutputError,
@@ -28,10 +34,16 @@ CLASSES: list[type[ProdkitError]] = [
     cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, ProdkitError)
 ]
 EXAMPLES: dict[type[ProdkitError], ProdkitError] = {
+    BannedError: BannedError(strikes=6, retry_after_s=None),
     BudgetExceededError: BudgetExceededError(unit="usd", estimated=0.5, spent=9.8, limit=10.0),
+    ConductStoreError: ConductStoreError("ConnectionError"),
+    CoolDownError: CoolDownError(strikes=3, retry_after_s=60.0),
     InjectionError: InjectionError(layer="heuristics", score=0.9, reasons=["override"], spans=[(0, 4)]),
+    IrrelevantError: IrrelevantError(score=0.1, cut=0.4, retrieved=4, dropped=1),
     MissingExtraError: MissingExtraError("mlflow", extra="eval"),
     MissingModelError: MissingModelError("en", commands=["pip install a", "pip install b"]),
+    NoQuestionError: NoQuestionError(reason="unreadable"),
+    OutputError: OutputError(reasons=["canary"], spans=[(0, 4)]),
     RequestTooLargeError: RequestTooLargeError(tokens=9, limit=4),
     StructuredOutputError: StructuredOutputError(reason="validation", attempts=3, fields=["a.b"]),
 }
