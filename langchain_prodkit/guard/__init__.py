@@ -12,6 +12,10 @@ from langchain_prodkit._lazy import lazy_names
 
 if TYPE_CHECKING:
     from langchain_prodkit.guard.cascade import OPERATING_POINTS, default_detectors, score_texts
+    from langchain_prodkit.guard.conduct import ConductTracker
+    from langchain_prodkit.guard.conduct_record import Conduct
+    from langchain_prodkit.guard.conduct_redis import RedisConductStore
+    from langchain_prodkit.guard.conduct_store import ConductStore, MemoryConductStore
     from langchain_prodkit.guard.heuristics import HeuristicDetector
     from langchain_prodkit.guard.identifier import IdentifierDetector
     from langchain_prodkit.guard.runnable import InjectionGuardRunnable
@@ -19,11 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OPERATING_POINTS",
+    "Conduct",
+    "ConductStore",
+    "ConductTracker",
     "Detector",
     "HeuristicDetector",
     "IdentifierDetector",
     "InjectionGuardRunnable",
+    "MemoryConductStore",
     "Reason",
+    "RedisConductStore",
     "Score",
     "Source",
     "Verdict",
@@ -36,11 +45,16 @@ __getattr__, __dir__ = lazy_names(
     globals(),
     {
         "OPERATING_POINTS": "cascade",
+        "Conduct": "conduct_record",
+        "ConductStore": "conduct_store",
+        "ConductTracker": "conduct",
         "Detector": "verdict",
         "HeuristicDetector": "heuristics",
         "IdentifierDetector": "identifier",
         "InjectionGuardRunnable": "runnable",
+        "MemoryConductStore": "conduct_store",
         "Reason": "verdict",
+        "RedisConductStore": "conduct_redis",
         "Score": "verdict",
         "Source": "verdict",
         "Verdict": "verdict",
