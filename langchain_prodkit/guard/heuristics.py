@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from langchain_prodkit._serial import Written
-from langchain_prodkit.guard.normalize import MAX_DEPTH, readings
+from langchain_prodkit.guard.normalize import MAX_DEPTH, Reading, readings
 from langchain_prodkit.guard.signatures import fired
 from langchain_prodkit.guard.verdict import Reason, Score, Source
 
@@ -32,9 +32,9 @@ class HeuristicDetector(Written):
         """The layer's name in reasons, errors and events."""
         return LAYER
 
-    def score(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:  # noqa: ARG002 - one cut for all sources
+    def score(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
         """Score every text, one for one; time grows linearly with the text."""
-        return [_score(text) for text in texts]
+        return [self.score_readings(text, readings(text), source=source) for text in texts]
 
     async def ascore(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
         """Score every text; more than 20,000 characters together are judged in a thread."""
@@ -42,11 +42,15 @@ class HeuristicDetector(Written):
             return await asyncio.to_thread(self.score, texts, source=source)
         return self.score(texts, source=source)
 
+    def score_readings(self, text: str, forms: Iterable[Reading], *, source: Source = "auto") -> Score:  # noqa: ARG002 - one cut for all sources
+        """Score a text whose readings are already known."""
+        return _score(text, forms)
 
-def _score(text: str) -> Score:
+
+def _score(text: str, forms: Iterable[Reading]) -> Score:
     best: dict[str, Reason] = {}
     depth = 0
-    for reading in readings(text):
+    for reading in forms:
         depth = max(depth, reading.depth)
         for code, weight, start, end in fired(reading.text):
             old = best.get(code)
