@@ -66,6 +66,8 @@ __all__ = [
     "MissingExtraError",
     "MissingModelError",
     "ModelFileError",
+    "NoQuestionError",
+    "OutputError",
     "ProdkitError",
     "ProviderServerError",
     "RedactionError",
