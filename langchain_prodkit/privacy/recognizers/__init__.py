@@ -16,20 +16,25 @@ from langchain_prodkit.privacy.recognizers.korean_name import KoreanNameRecogniz
 from langchain_prodkit.privacy.recognizers.korean_place import KoreanPlaceRecognizer
 from langchain_prodkit.privacy.recognizers.mail import MailRecognizer
 from langchain_prodkit.privacy.recognizers.name import IntroducedNameRecognizer
+from langchain_prodkit.privacy.recognizers.network import InternetAddressRecognizer, WebAddressRecognizer
 from langchain_prodkit.privacy.recognizers.phone import TelephoneRecognizer
+from langchain_prodkit.privacy.recognizers.secret import SecretRecognizer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 __all__ = [
     "CardRecognizer",
+    "InternetAddressRecognizer",
     "IntroducedNameRecognizer",
     "KoreanNameRecognizer",
     "KoreanNumberRecognizer",
     "KoreanPlaceRecognizer",
     "MailRecognizer",
+    "SecretRecognizer",
     "StreetAddressRecognizer",
     "TelephoneRecognizer",
+    "WebAddressRecognizer",
     "pattern_recognizers",
 ]
 
@@ -38,9 +43,11 @@ _OWN = {
     "CREDIT_CARD": CardRecognizer,
     "STREET_ADDRESS": StreetAddressRecognizer,
     "PERSON": IntroducedNameRecognizer,
+    "IP_ADDRESS": InternetAddressRecognizer,
+    "URL": WebAddressRecognizer,
 }
 # These find several entities each; what a text without Hangul or digits costs is one scan.
-_FAMILIES = (KoreanNumberRecognizer, KoreanPlaceRecognizer, KoreanNameRecognizer)
+_FAMILIES = (SecretRecognizer, KoreanNumberRecognizer, KoreanPlaceRecognizer, KoreanNameRecognizer)
 _PRESIDIO = {
     "IBAN_CODE": "IbanRecognizer",
     "US_SSN": "UsSsnRecognizer",
@@ -50,10 +57,8 @@ _PRESIDIO = {
     "US_BANK_NUMBER": "UsBankRecognizer",
     "UK_NHS": "NhsRecognizer",
     "UK_NINO": "UkNinoRecognizer",
-    "IP_ADDRESS": "IpRecognizer",
     "MAC_ADDRESS": "MacAddressRecognizer",
     "CRYPTO": "CryptoRecognizer",
-    "URL": "UrlRecognizer",
 }
 
 

@@ -70,14 +70,14 @@ _TO_SOMEBODY = re.compile(r"(?:에게|한테|께|님)")
 _WORD = re.compile("[가-힣]{2,14}")
 # Words that the syllables alone would take for names; common nouns are left to morphology.
 _NEVER = frozenset(
-    "이메일 예금주 대한민국 시리아 이용자 이번주 이상한 이유는 전화기 주민등 주소지 신청서 신청자 신규 우리는 이하의 정말로 주문자 고객명 고객님 사용자 안내문 유의사 이외의 "
+    "이메일 배송지 주소록 이방인 문자열 서해안 동해안 남해안 오로라 마리아 민주당 예금주 대한민국 시리아 이용자 이번주 이상한 이유는 전화기 주민등 주소지 신청서 신청자 신규 우리는 이하의 정말로 주문자 고객명 고객님 사용자 안내문 유의사 이외의 "
     "한국인 한국어 오늘은 지금은 전체의 인공지 자동차 정상적 조선인 신문사 대한민 하나의 한번에 김치전 고소인 피고인 원고인 임차인 임대인 이사장 "
     "전문가 성인용 정치인 기업인 방송인 주인공 여주인 남주인 지은이 어린이 유명인 기사도 여성은 남성은 신성한".split()
 )
 _UNKNOWN_ID: Final = 60
 """Kiwi numbers the words of its dictionary behind the tags, whose numbers unknown words bear."""
 _PREFIXES: Final = frozenset({"MM", "XPN", "NR", "MAG", "NP"})
-_GRAMMAR: Final = frozenset({"XSV", "XSA", "XSA-I", "NP", "MAJ"})
+_GRAMMAR: Final = frozenset({"XSV", "XSA", "XSA-I", "MAJ"})
 _SURE, _FAIR = 0.85, 0.6
 _ACCEPT: Final = 2.0
 
@@ -92,7 +92,7 @@ class _Judged(NamedTuple):
     is_common: bool
     """One noun of the dictionary covers the name, or reaches beyond it."""
     is_derived: bool
-    """A noun of the dictionary and a suffix make up the name."""
+    """A noun of the dictionary and a suffix make up the name, or its last noun reaches beyond it."""
     is_inflected: bool
     """A verb, a particle or an ending lies inside the name."""
 
@@ -183,15 +183,21 @@ def _judged(tokens: Sequence[Any], starts: Sequence[int], start: int, end: int) 
         return _Judged(
             is_whole=False, is_unknown=False, is_common=False, is_derived=False, is_inflected=True
         )
-    first = inside[0]
+    first, last = inside[0], inside[-1]
     reach = first.start + first.len
     is_known = first.id > _UNKNOWN_ID
+    is_cut = last.start + last.len > end
+    # A noun cannot follow a particle within one word, so that reading is a guess at an unknown name.
+    is_guess = last.tag[0] in "NM" and not is_cut and any(token.tag[0] in "VEJ" for token in inside)
+    is_begun = first.tag == "NNP" and reach == end - 1 and last.tag in {"NNG", "NNP", "NNB"}
     return _Judged(
         is_whole=reach == end and (first.tag == "NNP" or not is_known),
-        is_unknown=not is_known or (first.len == 1 and first.tag not in _PREFIXES),
+        is_unknown=not is_known or (first.len == 1 and first.tag not in _PREFIXES) or is_guess or is_begun,
         is_common=is_known and ((first.tag != "NNP" and reach >= end) or reach > end),
-        is_derived=is_known and 1 < first.len < end - start and inside[-1].tag == "XSN",
-        is_inflected=any(token.tag[0] in "VEJ" or token.tag in _GRAMMAR for token in inside if token.len),
+        is_derived=(is_known and 1 < first.len < end - start and last.tag == "XSN")
+        or (is_cut and is_known and len(inside) > 1),
+        is_inflected=not is_guess
+        and any(token.tag[0] in "VEJ" or token.tag in _GRAMMAR for token in inside if token.len),
     )
 
 

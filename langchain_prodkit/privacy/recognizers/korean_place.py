@@ -88,6 +88,7 @@ _PLACE = re.compile(
     rf"(?=(?P<tail>{KOREAN_PARTICLES}(?:{KOREAN_PARTICLES})?|출신|지역|지점|시내|근처|행|{_LOCAL}[가-힣]?)?(?![가-힣A-Za-z\d]))"
 )
 _IS_LOCAL = re.compile(_LOCAL)
+_SPOT = re.compile(r"[ ](?:지점|지사|지역|본사|출신|시내|공장|사무소|사무실|출장|여행|시민|군민|터미널)")
 # Not the city: the world war, two lowland rivers, ...
 _NOT_BEFORE = re.compile(r"(?:세계|남북|토너먼트|[0-9]차|미니)[ ]?$")
 
@@ -134,5 +135,9 @@ def _is_place(text: str, match: re.Match[str]) -> bool:
         return True
     if match["name"] in _AMBIGUOUS:
         tail = match["tail"] or ""
-        return _TOLD.search(before) is not None or (bool(tail) and _IS_LOCAL.match(tail) is not None)
+        return (
+            _TOLD.search(before) is not None
+            or (bool(tail) and _IS_LOCAL.match(tail) is not None)
+            or _SPOT.match(text, match.end()) is not None
+        )
     return True
