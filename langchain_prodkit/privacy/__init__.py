@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 from langchain_prodkit._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from langchain_prodkit.privacy.deadline import TimedDetector
     from langchain_prodkit.privacy.detector import PresidioDetector
     from langchain_prodkit.privacy.protect import ProtectedChain, ProtectedChatModel
+    from langchain_prodkit.privacy.redis_vault import RedisVault
+    from langchain_prodkit.privacy.remote import RemoteDetector
     from langchain_prodkit.privacy.restore import PresidioRestorer
     from langchain_prodkit.privacy.runnable import PresidioRunnable
     from langchain_prodkit.privacy.span import Detector, Span
@@ -26,8 +29,11 @@ __all__ = [
     "PresidioRunnable",
     "ProtectedChain",
     "ProtectedChatModel",
+    "RedisVault",
+    "RemoteDetector",
     "Scope",
     "Span",
+    "TimedDetector",
     "Vault",
 ]
 
@@ -42,8 +48,11 @@ __getattr__, __dir__ = lazy_names(
         "PresidioRunnable": "runnable",
         "ProtectedChain": "protect",
         "ProtectedChatModel": "protect",
+        "RedisVault": "redis_vault",
+        "RemoteDetector": "remote",
         "Scope": "vault",
         "Span": "span",
+        "TimedDetector": "deadline",
         "Vault": "vault",
     },
 )

@@ -14,7 +14,7 @@ from presidio_analyzer import Pattern, PatternRecognizer
 
 from langchain_prodkit.errors import ConfigurationError, InputTypeError, MissingModelError
 from langchain_prodkit.privacy import Detector, PresidioDetector
-from langchain_prodkit.privacy.engine import OVERLAP_CHARS, WINDOW_CHARS
+from langchain_prodkit.privacy.windows import PATTERNS
 
 HOME = "STREET_ADDRESS"
 
@@ -106,10 +106,9 @@ def test_a_caller_cannot_change_what_is_cached() -> None:
 def test_long_texts_are_read_to_the_end_and_across_windows(patterns: PresidioDetector) -> None:
     """Whatever lies on the seam of two windows is found once and whole."""
     mail = "person.name@example.com"
-    step = WINDOW_CHARS - OVERLAP_CHARS
     for offset in range(-30, 31, 3):
-        for seam in (step, WINDOW_CHARS):
-            text = "x " * ((seam + offset) // 2) + mail + " y" * 12_000
+        for seam in (PATTERNS.chars - PATTERNS.overlap, PATTERNS.chars):
+            text = "x " * ((seam + offset) // 2) + mail + " y" * 3_000
             assert _found(patterns, text) == [(mail, "EMAIL_ADDRESS")]
 
 
