@@ -58,9 +58,10 @@ _PEM_CHARS: Final = 20_000
 _NAMED = re.compile(
     r"(?P<name>(?:[A-Za-z0-9]{1,24}[_\-.]){0,4}"
     r"(?P<kind>pass(?:word|wd|phrase|code)|pwd|secret(?:[_\-]?(?:access)?[_\-]?key)?|api[_\- ]?(?:key|token|secret)|apikey"
-    r"|(?:access|auth|refresh|bearer|session|id)[_\- ]?token|token|(?:private|encryption|signing|account|access|shared[_\-]?access|master)[_\- ]?key"
+    r"|(?:access|auth|refresh|bearer|session|id)[_\- ]?token|token|(?:private|encryption|signing|account|access|shared[_\-]?access|master|openai|azure|anthropic|google|gcp|aws|stripe"
+    r"|subscription|consumer|storage|deploy|server|service|auth|client)[_\- ]?key"
     r"|credentials?|authorization|client[_\- ]?secret|비밀\s?번호|비번|암호|패스워드|인증키|시크릿))"
-    r"(?P<rest>[\"']?\]?[ \t]{0,3}(?::=|=>|=|:|\s(?:is|was)(?:\s(?:set to|now))?\s|은|는|이)[ \t]{0,3}(?:bearer[ ]|basic[ ]|token[ ])?[\"'`]?)"
+    r"(?P<rest>[\"']?\]?[ \t]{0,3}(?::=|=>|=|:|\s(?:is|was)(?:\s(?:set to|now))?\s|은|는|이|[ ])[ \t]{0,3}(?:bearer[ ]|basic[ ]|token[ ])?[\"'`]?)"
     r"(?P<value>[!-&(-,./0-9:<-_a-~\-]{4,512})",
     re.IGNORECASE,
 )
@@ -82,6 +83,8 @@ _KEY_BITS: Final = 3.0
 """Shannon entropy, in bits a character, below which an assigned value is a word and no key."""
 _KEY_CHARS: Final = 12
 _MIN_DIGITS: Final = 2
+_BESIDE_CHARS: Final = 8
+"""A value right behind the word "password" must be this long, and mixed, to be one."""
 
 
 class SecretRecognizer(ScanRecognizer):
@@ -145,6 +148,8 @@ def _assigned(text: str) -> Iterator[Hit]:
         if len(value) < 4 or _PLACEHOLDER.fullmatch(value):  # noqa: PLR2004
             continue
         is_stated = _SENTENCE.search(match["rest"]) is not None
+        if match["rest"].isspace() and not (len(value) >= _BESIDE_CHARS and _kinds(value) > 2):  # noqa: PLR2004
+            continue
         if _PASSWORDS.search(match["kind"]):
             if _is_password(value, is_stated=is_stated, is_quoted=match["rest"][-1:] in "\"'`"):
                 yield Hit(start, start + len(value), "PASSWORD", 0.8)
@@ -156,12 +161,21 @@ def _assigned(text: str) -> Iterator[Hit]:
 
 
 def _is_password(value: str, *, is_stated: bool, is_quoted: bool) -> bool:
-    kinds = sum(
-        (any(map(str.islower, value)), any(map(str.isupper, value)), any(map(str.isdigit, value)), not value.isalnum())
-    )
+    kinds = _kinds(value)
     if is_stated and not is_quoted:
         return kinds > 1 and not (value.isalpha() or value.replace("-", "").replace("'", "").isalpha())
     return kinds > 1 or (is_quoted and len(value) > 5) or value.isdigit()  # noqa: PLR2004
+
+
+def _kinds(value: str) -> int:
+    return sum(
+        (
+            any(map(str.islower, value)),
+            any(map(str.isupper, value)),
+            any(map(str.isdigit, value)),
+            not value.isalnum(),
+        )
+    )
 
 
 def _is_random(value: str) -> bool:
