@@ -36,7 +36,7 @@ lint: $(VENV)/.test ## Check style and formatting
 	$(BIN)/ruff format --check .
 
 typecheck: $(VENV)/.test ## Check types, strictly
-	$(BIN)/mypy langchain_prodkit tests benchmarks cookbook
+	$(BIN)/mypy langchain_prodkit tests benchmarks cookbook training
 
 format: $(VENV)/.test ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
