@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from langchain_core.outputs import LLMResult
     from langchain_core.runnables import RunnableConfig
 
-__all__ = ["RootListener", "RunWatch", "answer_before", "current_run", "prompt_of", "root_of", "watch_runs"]
+__all__ = [
+    "RootListener",
+    "RunWatch",
+    "answer_before",
+    "as_asked",
+    "asked",
+    "current_run",
+    "prompt_of",
+    "root_of",
+    "watch_runs",
+]
 
 MAX_ROOTS: Final = 10_000
 """Roots kept at once; the oldest is forgotten first (a stream dropped without closing never ends)."""
@@ -171,7 +181,7 @@ class RunWatch(BaseCallbackHandler):
         with self._lock:
             root = self._start(run_id, parent_run_id)
             if messages:
-                root.prompts[run_id] = messages[0]
+                root.prompts[run_id] = as_asked(messages[0])
             above: UUID | None = parent_run_id
             while above is not None:
                 root.latest[above] = run_id
@@ -224,6 +234,18 @@ def watch_runs(listener: RootListener | None = None) -> None:
     if not _registered.is_set():
         _registered.set()
         register_configure_hook(_hook, inheritable=True)
+
+
+asked: Final[ContextVar[tuple[Sequence[BaseMessage], Sequence[BaseMessage]] | None]] = ContextVar(
+    "langchain_prodkit_asked", default=None
+)
+"""The prompt that callbacks are shown in place of another, and that other one; see `as_asked`."""
+
+
+def as_asked(shown: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
+    """Give the prompt as the caller wrote it, where a piece shows callbacks another one instead."""
+    pair = asked.get()
+    return pair[1] if pair is not None and list(pair[0]) == list(shown) else shown
 
 
 def current_run(config: RunnableConfig | None = None) -> UUID | None:

@@ -4,154 +4,168 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_prodkit.errors import RedactionError
+from langchain_prodkit.privacy.draft import NUMBER, Draft, plain
+from langchain_prodkit.privacy.report import Hidden
+from langchain_prodkit.privacy.sealed import Sealed
 from langchain_prodkit.privacy.span import Span, without_overlaps
-from langchain_prodkit.privacy.tokens import LITERAL, Grammar, entity_name
+from langchain_prodkit.privacy.tokens import LITERAL, SURROGATE, Grammar, entity_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from langchain_prodkit._text import Leaf
+    from langchain_prodkit.privacy.finder import Finder
     from langchain_prodkit.privacy.operators import Operators
-    from langchain_prodkit.privacy.vault import Scope, Vault
 
-__all__ = ["Draft", "Writer", "checked", "with_known"]
+__all__ = ["Writer", "checked", "with_known"]
 
 MIN_KNOWN_CHARS: Final = 3
 """Shorter values are looked for by the detector only: they stand in too many other words."""
 
-# Where these lead to a text, its `name` is not a speaker's.
-_INSIDE = frozenset({
-    "content", "additional_kwargs", "tool_calls", "invalid_tool_calls", "tool_call_chunks", "page_content",
-    "metadata",
-})  # fmt: skip
 
+@dataclass(frozen=True, slots=True)
+class _Want:
+    """A place that waits for the token of a value."""
 
-class _Number(str):
-    """A JSON number as it was written."""
-
-    __slots__ = ()
-
-
-class Draft:
-    """One leaf on its way: the texts that a detector must see, and how to put new ones back."""
-
-    def __init__(self, leaf: Leaf) -> None:
-        """Take the leaf apart: JSON into its strings and numbers, anything else as it is."""
-        self.leaf = leaf
-        self.is_name = (
-            leaf.role in {"user", "system", "ai", "tool"}
-            and leaf.path[-1:] == ("name",)
-            and _INSIDE.isdisjoint(leaf.path)
-        )
-        self._tree: Any = None
-        if leaf.is_json:
-            try:
-                self._tree = json.loads(leaf.text, parse_int=_Number, parse_float=_Number)
-            except (ValueError, RecursionError):
-                self._tree = None
-        self.is_parsed = self._tree is not None
-        self.texts: list[str] = list(_strings(self._tree)) if self.is_parsed else [leaf.text]
-
-    def text(self, new: Sequence[str]) -> str:
-        """Give the leaf's text with `new` in the place of `texts`; JSON stays JSON."""
-        if not self.is_parsed:
-            return new[0]
-        if list(new) == self.texts:
-            return self.leaf.text
-        return _written(self._tree, iter(new))
-
-
-def _strings(node: Any) -> Iterator[str]:
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            yield key
-            yield from _strings(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _strings(value)
-
-
-def _written(node: Any, new: Iterator[str]) -> str:
-    if isinstance(node, _Number):
-        text = next(new)
-        return text if text == node else json.dumps(text, ensure_ascii=False)
-    if isinstance(node, str):
-        return json.dumps(next(new), ensure_ascii=False)
-    if isinstance(node, dict):
-        items = [f"{_written(key, new)}: {_written(value, new)}" for key, value in node.items()]
-        return "{" + ", ".join(items) + "}"
-    if isinstance(node, list):
-        return "[" + ", ".join(_written(value, new) for value in node) + "]"
-    return json.dumps(node)
+    entity: str
+    value: str
+    kind: str = ""
+    """The detector's name of the entity, where a made-up value may stand instead; else empty."""
+    is_bare: bool = False
+    is_json: bool = False
 
 
 class Writer:
-    """Writes redacted texts for one scope and counts what it hid."""
+    """Writes redacted texts for one scope: first what is wanted of the vault, then the texts."""
 
-    def __init__(self, vault: Vault, scope: Scope, grammar: Grammar, operators: Operators) -> None:
-        """Hold what every text of one value shares."""
-        self._vault = vault
-        self._scope = scope
+    def __init__(self, grammar: Grammar, finder: Finder, operators: Operators) -> None:
+        """Hold what every text of one value shares; `finder` knows all that must be escaped."""
         self._grammar = grammar
+        self._finder = finder
         self._operators = operators
+        self._plans: list[list[list[str | _Want]]] = []
         self.counts: Counter[str] = Counter()
+        """Entity -> how often it was hidden."""
+        self.hidden: list[Hidden] = []
+        """Where, in the order of the texts."""
 
-    def text(self, text: str, spans: Sequence[Span], *, is_json: bool = False) -> str:
+    def plan(self, draft: Draft, spans: Sequence[Sequence[Span]]) -> None:
+        """Work out what becomes of the texts of one leaf."""
+        if draft.is_name:
+            plans = [self._name(draft, spans[0])]
+        elif draft.leaf.is_number:
+            plans = [self._number(draft, spans[0])]
+        else:
+            is_json = draft.leaf.is_json and not draft.is_parsed
+            plans = [
+                self._text(draft, n, text, found, is_json=is_json)
+                for n, (text, found) in enumerate(zip(draft.texts, spans, strict=True))
+            ]
+        self._plans.append(plans)
+
+    def wants(self) -> list[tuple[str, str]]:
+        """Give the entities and values that need tokens, each once."""
+        return list(dict.fromkeys((want.entity, want.value) for want in self._wanted()))
+
+    def casting(self) -> list[_Want]:
+        """Give the places where made-up values may stand."""
+        return [want for want in self._wanted() if want.kind]
+
+    def texts(
+        self, drafts: Sequence[Draft], tokens: Mapping[tuple[str, str], str], cast: Mapping[str, str]
+    ) -> list[Any]:
+        """Write every leaf, once the vault has given the tokens and a cast its made-up values."""
+        written = []
+        for draft, plans in zip(drafts, self._plans, strict=True):
+            texts = [
+                "".join(one if isinstance(one, str) else self._stand_in(one, tokens, cast) for one in plan)
+                for plan in plans
+            ]
+            written.append(draft.text(texts))
+        return written
+
+    def _wanted(self) -> Iterator[_Want]:
+        for plans in self._plans:
+            for plan in plans:
+                yield from (one for one in plan if isinstance(one, _Want))
+
+    def _stand_in(self, want: _Want, tokens: Mapping[tuple[str, str], str], cast: Mapping[str, str]) -> str:
+        token = tokens[want.entity, want.value]
+        if want.kind and token in cast:
+            name = cast[token]
+            return json.dumps(name, ensure_ascii=False)[1:-1] if want.is_json else name
+        return token if want.is_bare else self._grammar.placeholder(token)
+
+    def _text(
+        self, draft: Draft, n: int, text: str, spans: Sequence[Span], *, is_json: bool
+    ) -> list[str | _Want]:
         """Replace `spans` in one pass, and escape whatever else could be read as a placeholder."""
-        parts: list[str] = []
+        parts: list[str | _Want] = []
         literal: list[str] = []
 
         def flush() -> None:
             # Joined first: two halves around a removed value must not make a placeholder.
-            parts.append(self._escaped("".join(literal)))
+            parts.extend(self._escaped("".join(literal)))
             literal.clear()
 
         at = 0
         for span in spans:
             literal.append(text[at : span.start])
             value = text[span.start : span.end]
-            entity = entity_name(span.entity)
-            self.counts[entity] += 1
+            entity = self._noted(draft, n, span)
             written = self._operators.apply(span.entity, value)
             if written is None:
                 flush()
-                parts.append(self._placeholder(entity, _unescaped(value) if is_json else value))
+                kind = span.entity if self._operators.surrogate(span.entity) else ""
+                parts.append(_Want(entity, _unescaped(value) if is_json else value, kind, is_json=is_json))
+            elif isinstance(written, Sealed):
+                flush()
+                parts.append(written)
             else:
                 literal.append(json.dumps(written, ensure_ascii=False)[1:-1] if is_json else written)
             at = span.end
         literal.append(text[at:])
         flush()
-        return "".join(parts)
+        return parts
 
-    def name(self, text: str, spans: Sequence[Span]) -> str:
+    def _name(self, draft: Draft, spans: Sequence[Span]) -> list[str | _Want]:
         """Replace a speaker's name, whole, by a token without brackets: providers allow no `<` there."""
+        text = draft.leaf.text
         if not spans:
-            found = next(self._grammar.find(text), None)
-            return text if found is None else self._token(LITERAL, text)
-        entity = entity_name(spans[0].entity)
-        self.counts[entity] += 1
+            found = next(self._finder.find(text), None)
+            return [text if found is None else _Want(LITERAL, text, is_bare=True)]
+        entity = self._noted(draft, 0, Span(0, len(text), spans[0].entity, spans[0].score))
         written = self._operators.apply(spans[0].entity, text)
-        return self._token(entity, text) if written is None else written
+        return [_Want(entity, text, is_bare=True) if written is None else written]
 
-    def _escaped(self, text: str) -> str:
-        parts: list[str] = []
+    def _number(self, draft: Draft, spans: Sequence[Span]) -> list[str | _Want]:
+        """Replace a number whole; what it was is noted with it, so that it comes back as one."""
+        text = draft.leaf.text
+        if not spans:
+            return [text]
+        entity = self._noted(draft, 0, Span(0, len(text), spans[0].entity, spans[0].score))
+        written = self._operators.apply(spans[0].entity, text)
+        if written is not None:
+            return [written]
+        kind = spans[0].entity if self._operators.surrogate(spans[0].entity) else ""
+        return [_Want(entity, NUMBER + text, kind)]
+
+    def _noted(self, draft: Draft, n: int, span: Span) -> str:
+        entity = entity_name(span.entity)
+        self.counts[entity] += 1
+        self.hidden.append(Hidden(draft.path(n), span.start, span.end, entity))
+        return entity
+
+    def _escaped(self, text: str) -> Iterator[str | _Want]:
         at = 0
-        for found in self._grammar.find(text):
-            parts += (text[at : found.start], self._placeholder(LITERAL, text[found.start : found.end]))
+        for found in self._finder.find(text):
+            yield text[at : found.start]
+            yield _Want(LITERAL, text[found.start : found.end])
             at = found.end
-        parts.append(text[at:])
-        return "".join(parts)
-
-    def _token(self, entity: str, value: str) -> str:
-        return self._vault.token_for(self._scope, entity, value)
-
-    def _placeholder(self, entity: str, value: str) -> str:
-        return self._grammar.placeholder(self._token(entity, value))
+        yield text[at:]
 
 
 def _unescaped(value: str) -> str:
@@ -171,7 +185,7 @@ def with_known(
     A model of language finds a name in a sentence and misses it in a list or in JSON; what was
     personal once in a conversation stays so. Values match whole, letter for letter.
     """
-    known = {value: entity for entity, value in held if entity != LITERAL}
+    known = {plain(value): entity for entity, value in held if entity not in {LITERAL, SURROGATE}}
     for text, spans in zip(texts, found, strict=True):
         known |= {text[span.start : span.end]: span.entity for span in spans}
     values = [value for value in known if len(value) >= MIN_KNOWN_CHARS]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig
-from pydantic import Field, PrivateAttr
+from langchain_core.runnables.config import ensure_config
+from pydantic import Field, PrivateAttr, SecretBytes, SecretStr
 from typing_extensions import override
 
 from langchain_prodkit._chat import innermost, wrap
 from langchain_prodkit._events import REDACTED, Emit
-from langchain_prodkit._runnable import Call, ProdkitRunnable, Steps
+from langchain_prodkit._runnable import Call, ProdkitRunnable, Steps, adrive, drive
 from langchain_prodkit._runs import watch_runs
 from langchain_prodkit._text import OnBinary, leaves, replace
 from langchain_prodkit.errors import (
@@ -22,18 +24,27 @@ from langchain_prodkit.errors import (
     RedactionError,
     SerializationError,
 )
+from langchain_prodkit.privacy.access import entered, issued, known
+from langchain_prodkit.privacy.crypto import checked_key
 from langchain_prodkit.privacy.detector import PresidioDetector
+from langchain_prodkit.privacy.draft import Draft, plain
 from langchain_prodkit.privacy.experimental import as_detector
+from langchain_prodkit.privacy.finder import Finder, Names, Source
 from langchain_prodkit.privacy.operators import Operators, plain_operators
 from langchain_prodkit.privacy.protect import ProtectedChain, ProtectedChatModel
-from langchain_prodkit.privacy.redact import Draft, Writer, checked, with_known
-from langchain_prodkit.privacy.restore import NO_SCOPE, OnUnknown, PresidioRestorer, Reader
-from langchain_prodkit.privacy.tokens import Grammar
+from langchain_prodkit.privacy.redact import Writer, checked, with_known
+from langchain_prodkit.privacy.report import AuditLog, Hidden, RedactionReport
+from langchain_prodkit.privacy.restore import NO_SCOPE, OnUnknown, PresidioRestorer
+from langchain_prodkit.privacy.sealed import SealedTexts
+from langchain_prodkit.privacy.surrogate import Cast, Need, cast_of, recast
+from langchain_prodkit.privacy.tokens import Grammar, entity_name
 from langchain_prodkit.privacy.vault import MemoryVault, Scope, scope_of
+from langchain_prodkit.privacy.workers import TOO_LATE, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from langchain_prodkit.privacy.crypto import Sealer
     from langchain_prodkit.privacy.span import Span
 
 __all__ = ["PresidioRunnable"]
@@ -63,7 +74,9 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
     vault: Any
     """Keeps the values; a `Vault`."""
     operators: dict[str, Any] = Field(default_factory=dict, repr=False)
-    """Entity (or `DEFAULT`) -> what replaces it; only `placeholder` can be restored."""
+    """Entity (or `DEFAULT`) -> what replaces it."""
+    key: SecretBytes | None = None
+    """What the operators `hash` and `encrypt` are keyed with."""
     token_format: str = TOKEN_FORMAT
     """`{entity}_{n}` between brackets."""
     on_error: Literal["raise"] = "raise"
@@ -73,8 +86,17 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
     on_binary: OnBinary = "pass"
     """What to do with pictures, audio and files, whose text is not read."""
 
+    detector_timeout_s: float | None = 60.0
+    """Seconds until a detector that does not answer counts as failed; None for ever."""
+    audit_log: str | None = None
+    """File that gets one JSON line of counts for each redaction, refusal and restoration."""
+    reports: bool = False
+    """Whether messages that a protected chat model answers carry `redaction_report` in their metadata."""
+
     _grammar: Grammar = PrivateAttr()
     _ready: Operators = PrivateAttr()
+    _audit: AuditLog | None = PrivateAttr(default=None)
+    _workers: Workers = PrivateAttr()
 
     def __init__(
         self,
@@ -82,10 +104,14 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
         *,
         vault: Any = None,
         operators: Any = None,
+        key: str | bytes | SecretStr | SecretBytes | None = None,
         token_format: str = TOKEN_FORMAT,
         on_error: Literal["raise"] = "raise",
         on_unknown: OnUnknown = "leave",
         on_binary: OnBinary = "pass",
+        detector_timeout_s: float | None = 60.0,
+        audit_log: str | os.PathLike[str] | None = None,
+        reports: bool = False,
         **kwargs: Any,
     ) -> None:
         """Build a redactor; without arguments, `PresidioDetector()` and `MemoryVault()`.
@@ -93,12 +119,23 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
         Args:
             detector: A `Detector`, or a langchain-experimental anonymizer, of which the analyzer is used.
             vault: A `Vault`.
-            operators: Entity (or `DEFAULT`) -> `"placeholder"`, `"mask"` (letters and digits become
-                `*`), `"redact"` (removed) or a Presidio `OperatorConfig`; or one word for every entity.
+            operators: Entity (or `DEFAULT`) -> operator, or one operator for every entity:
+                `"placeholder"`: restorable; what is hidden by default.
+                `"surrogate"`: a made-up value of the same kind, restorable; also as
+                `{"type": "surrogate", "locale": "de_DE", "seed": 7}`.
+                `"encrypt"`: sealed with `key` (AES-256-GCM); `.restore()` and `decrypt()` open it.
+                `"hash"`: keyed hash (HMAC-SHA-256) with `key`, for good.
+                `"mask"`: letters and digits become `*`, for good. `"redact"`: removed, for good.
+                A function of the value that gives a text, for good. A Presidio `OperatorConfig`, for good.
+            key: At least 16 bytes, for `hash` and `encrypt`; yours to keep.
             token_format: `{entity}_{n}` between brackets of one to four characters each.
             on_error: Only `"raise"`: when something fails, nothing goes on.
             on_unknown: Placeholders that the scope never issued: `"leave"`, `"drop"` or `"raise"`.
             on_binary: Pictures, audio and files: `"pass"`, `"drop"` or `"raise"`.
+            detector_timeout_s: Seconds that a detector may take before the call is refused.
+            audit_log: File for one JSON line of counts an event; a line that cannot be written refuses
+                the call.
+            reports: Whether answers of `.protect(chat_model)` carry a `redaction_report`.
             kwargs: `name`, as for every Runnable.
 
         Raises:
@@ -107,22 +144,32 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
         _one_of("on_error", on_error, ("raise",))
         _one_of("on_unknown", on_unknown, ("leave", "drop", "raise"))
         _one_of("on_binary", on_binary, ("pass", "drop", "raise"))
-        plain = plain_operators(operators)
-        ready = Operators(plain)
+        named = plain_operators(operators)
+        secret = None if key is None else SecretBytes(checked_key(key, "PresidioRunnable"))
+        ready = Operators(named, None if secret is None else secret.get_secret_value())
+        if detector_timeout_s is not None and not detector_timeout_s > 0:
+            raise ConfigurationError("detector_timeout_s is a number of seconds above 0, or None")
+        audit = None if audit_log is None else AuditLog(audit_log)
         detector = PresidioDetector() if detector is None else as_detector(detector)
         grammar = Grammar(token_format, getattr(detector, "entities", None))
         fields: dict[str, Any] = {
             "detector": detector,
             "vault": MemoryVault() if vault is None else vault,
-            "operators": plain,
+            "operators": named,
+            "key": secret,
             "token_format": token_format,
             "on_error": on_error,
             "on_unknown": on_unknown,
             "on_binary": on_binary,
+            "detector_timeout_s": detector_timeout_s,
+            "audit_log": None if audit_log is None else os.fspath(audit_log),
+            "reports": reports,
         }
         super().__init__(**fields, **kwargs)
         self._grammar = grammar
         self._ready = ready
+        self._audit = audit
+        self._workers = Workers()
         watch_runs()
 
     @override
@@ -166,33 +213,143 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
 
     def redacting(self, value: Any, scope: Scope, config: RunnableConfig | None) -> Steps[Any]:
         """Hide what is found in `value`, for a caller that knows the scope; a body for a driver."""
-        drafts = [Draft(leaf) for leaf in leaves(value, on_binary=self.on_binary)]
-        seen = [text.replace("_", " ") if draft.is_name else text for draft in drafts for text in draft.texts]
-        try:
-            found: Any = (yield Call(self.detector.detect, self._adetect, seen)) if seen else []
-            sound = checked(seen, found, getattr(self.detector, "entities", None))
-            self.vault.open(scope)
-            spans = iter(with_known(seen, sound, self.vault.values(scope)))
-            writer = Writer(self.vault, scope, self._grammar, self._ready)
-            texts = [_written(writer, draft, [next(spans) for _ in draft.texts]) for draft in drafts]
-        except ProdkitError as error:
-            raise error from None
-        except Exception as error:  # noqa: BLE001 - whatever fails, nothing goes on
-            msg = f"redaction failed ({type(error).__qualname__}); nothing was sent"
-            raise RedactionError(msg) from None
-        redacted = replace(value, texts, on_binary=self.on_binary)
-        yield Emit(REDACTED, {"entities": dict(writer.counts), "leaves": len(drafts)}, config)
+        redacted, report = yield from self.reported(value, scope)
+        yield Emit(REDACTED, report.to_dict(), config)
         return redacted
 
-    async def _adetect(self, texts: Sequence[str]) -> list[list[Span]]:
+    def reported(self, value: Any, scope: Scope) -> Steps[tuple[Any, RedactionReport]]:
+        """Hide what is found in `value` and say what and where; a body for a driver."""
+        drafts = [Draft(leaf) for leaf in leaves(value, on_binary=self.on_binary, reads_all=True)]
+        try:
+            spans, held = yield from self._found(drafts, scope)
+            cast = (yield from cast_of(self.vault, scope)) if self.has_surrogates else Cast()
+            writer = Writer(self._grammar, self.finder(cast), self._ready)
+            for draft in drafts:
+                writer.plan(draft, [next(spans) for _ in draft.texts])
+            wants = writer.wants()
+            tokens = dict(zip(wants, (yield from issued(self.vault, scope, wants)), strict=True))
+            if needs := self._needs(writer, tokens):
+                texts = [text for draft in drafts for text in draft.texts]
+                values = {plain(one) for _, one in held}
+                cast = yield from recast(self.vault, scope, cast, needs, texts, values)
+            new = writer.texts(drafts, tokens, cast.of_token)
+        except ProdkitError as error:
+            yield from self.audited("refused", {"error": error.code})
+            raise error from None
+        except Exception as error:  # noqa: BLE001 - whatever fails, nothing goes on
+            yield from self.audited("refused", {"error": RedactionError.code})
+            msg = f"redaction failed ({type(error).__qualname__}); nothing was sent"
+            raise RedactionError(msg) from None
+        report = RedactionReport.of(writer.hidden, sum(draft.is_read for draft in drafts))
+        yield from self.audited("redacted", {"entities": dict(report.entities), "leaves": report.leaves})
+        return replace(value, new, on_binary=self.on_binary, reads_all=True), report
+
+    def _found(
+        self, drafts: Sequence[Draft], scope: Scope
+    ) -> Steps[tuple[Iterator[list[Span]], list[tuple[str, str]]]]:
+        """Give the spans of every text of every draft, and what the vault held before."""
+        seen = [text for draft in drafts if draft.is_read for text in draft.seen()]
+        found: Any = (yield Call(self._detect, self._adetect, seen)) if seen else []
+        sound = checked(seen, found, getattr(self.detector, "entities", None))
+        held = yield from entered(self.vault, scope)
+        spans = iter(with_known(seen, sound, held))
+
+        def each() -> Iterator[list[Span]]:
+            for draft in drafts:
+                if not draft.is_read:
+                    yield from ([] for _ in draft.texts)
+                else:
+                    yield from draft.found([next(spans) for _ in draft.texts])
+
+        return each(), held
+
+    def _needs(self, writer: Writer, tokens: Mapping[tuple[str, str], str]) -> list[Need]:
+        needs = []
+        for want in writer.casting():
+            settings = self._ready.surrogate(want.kind)
+            if settings is not None:
+                token = tokens[want.entity, want.value]
+                needs.append(Need(token, want.entity, plain(want.value), settings))
+        return needs
+
+    def redaction_report(self, value: Any, config: RunnableConfig | None = None) -> RedactionReport:
+        """Say what would be hidden in `value` and where, and change nothing.
+
+        Values known from the conversation of `config` count as they do in `invoke`. The same counts and
+        offsets come with every `prodkit.redacted` event and, with `reports=True`, with every answer.
+
+        Raises:
+            RedactionError: The detector or the vault failed.
+        """
+        return drive(self._report_steps(value, config))
+
+    async def aredaction_report(self, value: Any, config: RunnableConfig | None = None) -> RedactionReport:
+        """Do what `redaction_report` does."""
+        return await adrive(self._report_steps(value, config))
+
+    def _report_steps(self, value: Any, config: RunnableConfig | None) -> Steps[RedactionReport]:
+        drafts = [Draft(leaf) for leaf in leaves(value, on_binary=self.on_binary, reads_all=True)]
+        scope = scope_of(ensure_config(config))
+        seen = [text for draft in drafts if draft.is_read for text in draft.seen()]
+        try:
+            found: Any = (yield Call(self._detect, self._adetect, seen)) if seen else []
+            sound = checked(seen, found, getattr(self.detector, "entities", None))
+            held: Any = []
+            if scope is not None and (yield from known(self.vault, scope)):
+                held = yield from entered(self.vault, scope)
+            spans = iter(with_known(seen, sound, held))
+        except ProdkitError as error:
+            raise error from None
+        except Exception as error:  # noqa: BLE001 - the message may hold text
+            raise RedactionError(f"the report failed ({type(error).__qualname__})") from None
+        hidden = [
+            Hidden(draft.path(n), span.start, span.end, entity_name(span.entity))
+            for draft in drafts
+            if draft.is_read
+            for n, one in enumerate(draft.found([next(spans) for _ in draft.texts]))
+            for span in one
+        ]
+        return RedactionReport.of(hidden, sum(draft.is_read for draft in drafts))
+
+    def audited(self, event: str, data: Mapping[str, Any]) -> Steps[None]:
+        """Put a line of counts on record, where `audit_log` asks for it; a body for a driver."""
+        if self._audit is not None:
+            write = partial(self._audit.write, event, data)
+            yield Call(write, partial(asyncio.to_thread, write))
+
+    def finder(self, cast: Cast) -> Finder:
+        """Give what finds all that stands for a value, `cast` included."""
+        sources: list[Source] = [SealedTexts()] if self._ready.sealer is not None else []
+        if cast.tokens:
+            sources.append(Names(cast.tokens))
+        return Finder(self._grammar, sources)
+
+    @property
+    def has_surrogates(self) -> bool:
+        """Tell whether made-up values may stand in a text."""
+        return self._ready.has_surrogates
+
+    @property
+    def sealer(self) -> Sealer | None:
+        """What opens the values that the operator `encrypt` sealed."""
+        return self._ready.sealer
+
+    def _detect(self, texts: Sequence[str]) -> Any:
+        # Ours has nothing to wait for; spares it the way through a thread.
+        if self.detector_timeout_s is None or type(self.detector) is PresidioDetector:
+            return self.detector.detect(texts)
+        return self._workers.call(partial(self.detector.detect, texts), self.detector_timeout_s)
+
+    async def _adetect(self, texts: Sequence[str]) -> Any:
         adetect = getattr(self.detector, "adetect", None)
         if adetect is None:
-            return await asyncio.to_thread(self.detector.detect, texts)
-        return await adetect(texts)  # type: ignore[no-any-return]
-
-    def reader(self, scope: Scope) -> Reader:
-        """Give what restores texts of `scope`."""
-        return Reader(self.vault, scope, self._grammar, self.on_unknown)
+            return await self._workers.acall(partial(self.detector.detect, texts), self.detector_timeout_s)
+        if self.detector_timeout_s is None or type(self.detector) is PresidioDetector:
+            return await adetect(texts)
+        try:
+            return await asyncio.wait_for(adetect(texts), self.detector_timeout_s)
+        except TimeoutError:
+            raise RedactionError(TOO_LATE) from None
 
     @override
     def to_json(self) -> Any:
@@ -208,17 +365,10 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
                 del kwargs[name]  # the constructor's default
         return data
 
-
-def _written(writer: Writer, draft: Draft, spans: list[list[Span]]) -> str:
-    if draft.is_name:
-        return writer.name(draft.leaf.text, spans[0])
-    is_raw_json = draft.leaf.is_json and not draft.is_parsed
-    return draft.text(
-        [
-            writer.text(text, found, is_json=is_raw_json)
-            for text, found in zip(draft.texts, spans, strict=True)
-        ]
-    )
+    @property
+    @override
+    def lc_secrets(self) -> dict[str, str]:
+        return {} if self.key is None else {"key": "PRODKIT_OPERATOR_KEY"}
 
 
 def _one_of(name: str, value: Any, words: tuple[str, ...]) -> None:

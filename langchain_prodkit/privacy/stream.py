@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessageChunk
 
-from langchain_prodkit._text import Leaf, transform
+from langchain_prodkit._text import Leaf, leaves, transform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,21 @@ class ChunkStream:
         """Start at the beginning of a stream."""
         self._reader = reader
         self._buffers: dict[Path, _Buffer] = {}
+
+    def texts(self, chunk: str | AIMessageChunk | None = None) -> Iterator[str]:
+        """Give every text that feeding `chunk` next (None: closing) may read."""
+        waiting = dict.fromkeys(self._buffers, "")
+        if isinstance(chunk, str):
+            waiting[()] = chunk
+        elif chunk is not None:
+            for leaf in leaves(chunk):
+                if leaf.path == ("name",):
+                    yield leaf.text
+                elif leaf.path[0] not in {"tool_calls", "invalid_tool_calls"}:
+                    waiting[_key(chunk, leaf.path)] = leaf.text
+        for key, text in waiting.items():
+            buffer = self._buffers.get(key)
+            yield text if buffer is None else buffer.before + buffer.held + text
 
     def feed(self, chunk: str | AIMessageChunk) -> Iterator[Any]:
         """Take in the next chunk and give what is ready to leave, in order."""
@@ -74,7 +89,7 @@ class ChunkStream:
             if leaf.path[0] in {"tool_calls", "invalid_tool_calls"}:
                 return leaf.text  # made anew from `tool_call_chunks` below
             if leaf.path == ("name",):
-                return self._reader.leaf(leaf)
+                return self._reader.text(leaf.text)
             key = _key(chunk, leaf.path)
             seen.add(key)
             ready = self._grown(key, leaf.text, is_json=leaf.is_json)
@@ -90,6 +105,7 @@ class ChunkStream:
     def _grown(self, key: Path, text: str, *, is_json: bool) -> str:
         buffer = self._buffers.setdefault(key, _Buffer(is_json))
         text = buffer.held + text
+        ready: str
         ready, buffer.held = self._reader.piece(buffer.before, text, is_json=is_json)
         read = len(text) - len(buffer.held)
         if read:

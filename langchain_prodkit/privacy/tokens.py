@@ -9,17 +9,19 @@ writing a placeholder. There is no edit distance: a form either names exactly on
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from langchain_prodkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["LITERAL", "Found", "Grammar", "entity_name"]
+__all__ = ["LITERAL", "SURROGATE", "Found", "Grammar", "entity_name"]
 
 LITERAL: Final = "LITERAL"
 """The entity of text that looked like a placeholder when it came in."""
+SURROGATE: Final = "SURROGATE"
+"""The entity under which a vault notes which made-up value stands for which token; never in a text."""
 MAX_CORE: Final = 80
 """Characters of the longest token, escapes included."""
 
@@ -42,6 +44,8 @@ class Found(NamedTuple):
     """In its exact form, `PERSON_1`."""
     is_bare: bool
     """Without its brackets, or with only one of them: a token only when exactly this one exists."""
+    kind: Literal["token", "sealed", "surrogate"] = "token"
+    """A placeholder; a sealed value, which `token` holds whole; a made-up value for `token`."""
 
 
 def entity_name(entity: str) -> str:

@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
@@ -16,14 +16,15 @@ from typing_extensions import override
 from langchain_prodkit._runs import current_run, root_of, watch_runs
 from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError, RedactionError, UnknownScopeError
+from langchain_prodkit.privacy.crypto import normal
+from langchain_prodkit.privacy.tokens import LITERAL, SURROGATE
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from langchain_core.runnables import RunnableConfig
 
-__all__ = ["MemoryVault", "Scope", "Vault", "scope_of"]
-
+__all__ = ["MAX_KNOWN", "MemoryVault", "Scope", "Vault", "indexed", "scope_of"]
 
 MAX_KNOWN: Final = 2_000
 """Values of a scope that are looked for in each new text; looking costs a search for each."""
@@ -54,9 +55,24 @@ def _name(value: Any) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
+def indexed(entity: str, value: str) -> str:
+    """Give the form under which a vault knows a value again.
+
+    Two spellings of one name that differ in Unicode only (composed or combining accents, full-width
+    digits) are one value; what must come back letter for letter is not touched.
+    """
+    return value if entity in {LITERAL, SURROGATE} else normal(value)
+
+
 @runtime_checkable
 class Vault(Protocol):
-    """Keeps values and hands out tokens for them, such as `PERSON_1`, scope by scope."""
+    """Keeps values and hands out tokens for them, such as `PERSON_1`, scope by scope.
+
+    Async code calls these methods in a thread, except of a vault that says `is_local = True` (nothing in
+    it waits). A vault on a server may bring `enter`, `tokens_for` and `values_of` besides, which answer
+    for many values at once, each with its async twin (`aenter`, ...), and `aknows` and `aforget`; see
+    `RedisVault`.
+    """
 
     def open(self, scope: Scope) -> None:
         """Make `scope` known, before its first value."""
@@ -99,6 +115,8 @@ class _Room:
 class MemoryVault(Written):
     """A vault in this process's memory: gone at exit, bounded in every direction.
 
+    Every scope has a lock of its own.
+
     Copies, pickles and `dumps` carry the settings, never the values: what comes back is empty.
     """
 
@@ -110,6 +128,9 @@ class MemoryVault(Written):
     """Values in one scope; one more raises `RedactionError`, and nothing is sent."""
     clock: Callable[[], float] = Field(default=time.monotonic, exclude=True, repr=False)
     """Seconds that only go forward."""
+
+    is_local: ClassVar[bool] = True
+    """Nothing here waits, so async code calls it on the event loop."""
 
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _rooms: OrderedDict[Scope, _Room] = PrivateAttr(default_factory=OrderedDict)
@@ -151,14 +172,15 @@ class MemoryVault(Written):
         """
         room = self._room(scope, is_new=True)
         assert room is not None  # noqa: S101 - is_new made it
+        known = entity, indexed(entity, value)
         with room.lock:
-            token = room.tokens.get((entity, value))
+            token = room.tokens.get(known)
             if token is None:
                 if len(room.tokens) >= self.max_values:
                     msg = f"the scope already holds {self.max_values} values; raise max_values"
                     raise RedactionError(msg)
                 room.counts[entity] += 1
-                token = room.tokens[entity, value] = f"{entity}_{room.counts[entity]}"
+                token = room.tokens[known] = f"{entity}_{room.counts[entity]}"
                 room.values[token] = value
         return token
 
@@ -179,7 +201,8 @@ class MemoryVault(Written):
         if room is None:
             return []
         with room.lock:
-            return list(islice(reversed(room.tokens), MAX_KNOWN))
+            newest = islice(reversed(room.tokens.items()), MAX_KNOWN)
+            return [(entity, room.values[token]) for (entity, _), token in newest]
 
     def forget(self, scope: Scope) -> None:
         """Erase every value of `scope` for good."""

@@ -194,14 +194,21 @@ def test_restore_outside_any_scope_raises(privacy: PresidioRunnable) -> None:
         list(privacy.restore().stream(redacted))
 
 
-async def test_events_carry_counts_only(privacy: PresidioRunnable) -> None:
-    """Event streams show what was hidden and restored as numbers."""
+async def test_events_carry_counts_and_offsets_only(privacy: PresidioRunnable) -> None:
+    """Event streams show what was hidden, where, and what was restored, as kinds and numbers."""
     safe = privacy.protect(EchoModel(reply=echo))
     chain = RunnableLambda(lambda x: x) | safe
     events = [event async for event in chain.astream_events(QUESTION, version="v2")]
     custom = {event["name"]: event["data"] for event in events if event["event"] == "on_custom_event"}
     assert custom == {
-        "prodkit.redacted": {"entities": {"PERSON": 2}, "leaves": 1},
+        "prodkit.redacted": {
+            "entities": {"PERSON": 2},
+            "leaves": 1,
+            "hidden": [
+                {"path": [0, "content"], "start": 5, "end": 14, "entity": "PERSON"},
+                {"path": [0, "content"], "start": 20, "end": 28, "entity": "PERSON"},
+            ],
+        },
         "prodkit.restored": {"restored": 2, "unknown": 0},
     }
 
