@@ -92,25 +92,49 @@ def redact(
 
 
 @app.command()
-def scan(
-    file: Source = sys.stdin,  # type: ignore[assignment]
+def scan(  # noqa: PLR0917 - typer calls it by keyword
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Text, .jsonl, .csv or .tsv files; - or nothing for standard input."),
+    ] = None,
+    field: Annotated[
+        list[str] | None, typer.Option(help="Field of JSON rows (a.b for b inside a); again for more.")
+    ] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Column of a CSV file; again for more.")] = None,
+    kind: Annotated[
+        Literal["txt", "jsonl", "csv"] | None, typer.Option(help="Read all files as this.")
+    ] = None,
+    source: Annotated[
+        Literal["auto", "user", "document", "tool"], typer.Option(help="Where the texts come from.")
+    ] = "auto",
+    operating_point: Annotated[
+        Literal["precise", "balanced", "sensitive"], typer.Option(help="How readily to call it an attack.")
+    ] = "balanced",
+    detectors: Annotated[
+        Literal["default", "signatures"],
+        typer.Option(help="signatures: no model, no extra; quick, and catches less."),
+    ] = "default",
+    output: Annotated[
+        Literal["text", "jsonl", "sarif"], typer.Option(help="How findings are written.")
+    ] = "text",
 ) -> None:
-    """Judge a text for prompt injection; prints the verdict as JSON and exits 1 for an attack."""
-    from langchain_prodkit.guard import InjectionGuardRunnable  # noqa: PLC0415
+    """Judge files for prompt injection; exits 0 for none, 1 for findings, 2 for what could not be read.
 
-    verdict = InjectionGuardRunnable().verdict(file.read())
-    typer.echo(
-        json.dumps(
-            {
-                "is_injection": verdict.is_injection,
-                "score": round(verdict.score, 3),
-                "reasons": [reason.code for reason in verdict.reasons],
-                "scanned_chars": verdict.scanned_chars,
-            }
-        )
+    Findings say file, line, codes and spans; the text itself is never shown.
+    """
+    from langchain_prodkit._scan.command import run_scan  # noqa: PLC0415 - loads the detectors
+
+    code = run_scan(
+        files or ["-"],
+        fields=(*(field or ()), *(column or ())),
+        kind=kind,
+        source=source,
+        operating_point=operating_point,
+        detectors=detectors,
+        output=output,
     )
-    if verdict.is_injection:
-        raise typer.Exit(1)
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command("eval")

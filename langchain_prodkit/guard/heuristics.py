@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from langchain_prodkit._serial import Written
-from langchain_prodkit.guard.normalize import MAX_DEPTH, Reading, readings
+from langchain_prodkit.guard.normalize import MAX_DEPTH, MAX_READINGS, Reading, readings
 from langchain_prodkit.guard.signatures import fired
 from langchain_prodkit.guard.verdict import Reason, Score, Source
 
@@ -49,8 +49,8 @@ class HeuristicDetector(Written):
 
 def _score(text: str, forms: Iterable[Reading]) -> Score:
     best: dict[str, Reason] = {}
-    depth = 0
-    for reading in forms:
+    depth = count = 0
+    for count, reading in enumerate(forms, 1):  # noqa: B007 - the last one counts
         depth = max(depth, reading.depth)
         for code, weight, start, end in fired(reading.text):
             old = best.get(code)
@@ -58,7 +58,7 @@ def _score(text: str, forms: Iterable[Reading]) -> Score:
                 best[code] = Reason(code, LAYER, weight, reading.span(start, end), reading.encoding)
         if reading.hidden and "hidden_text" not in best:
             best["hidden_text"] = Reason("hidden_text", LAYER, 0.15, None, reading.encoding)
-    if depth >= MAX_DEPTH:
+    if depth >= MAX_DEPTH or count >= MAX_READINGS:
         best["nested_encoding"] = Reason("nested_encoding", LAYER, 0.3)
     harmless = 1.0
     for reason in best.values():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, Self
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -12,9 +11,10 @@ from typing_extensions import override
 
 from langchain_prodkit._events import JUDGED, Emit
 from langchain_prodkit._runnable import Call, ProdkitRunnable, Steps, adrive, drive
-from langchain_prodkit.errors import ConfigurationError, GuardError, InjectionError, ProdkitError
+from langchain_prodkit.errors import ConfigurationError, InjectionError, ProdkitError
 from langchain_prodkit.guard.cascade import OPERATING_POINTS, OperatingPoint, default_detectors
-from langchain_prodkit.guard.identifier import IdentifierDetector
+from langchain_prodkit.guard.conduct import ConductTracker
+from langchain_prodkit.guard.detection import SETUP_ERRORS, as_detector, checked_scores, detector_failure
 from langchain_prodkit.guard.subject import Subject, Unit
 from langchain_prodkit.guard.verdict import Detector, Reason, Score, Source, Verdict
 
@@ -42,13 +42,20 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
         InjectionError: The input was judged an attack and `on_injection` is `"raise"`.
         GuardError: A detector failed and `on_error` is `"raise"`; nothing went on.
         InputTypeError: The input holds something whose text cannot be read.
+        BannedError: The user is barred; `CoolDownError` for a short while. See `ConductTracker`.
+        MissingExtraError: A detector needs an extra that is not installed, whatever `on_error` says.
+        ModelFileError: A detector's model file is missing or damaged, whatever `on_error` says.
     """
 
     detectors: tuple[Any, ...] | None = None
     """Layers in the order they are asked; each next one sees only what is still below the cut. None
     for the default ones. Anything with `run(text)` that raises `ValueError` is taken too."""
-    threshold: float | OperatingPoint | None = None
-    """The cut: a score 0..1, or the name of an operating point; None for `"balanced"` (0.5)."""
+    threshold: float | OperatingPoint | dict[Source, float | OperatingPoint] | None = None
+    """The cut: a score 0..1, or the name of an operating point; None for `"balanced"` (0.5). A dict gives
+    each source (`user`, `document`, `tool`) a cut of its own."""
+    source: Source = "user"
+    """What a text counts as whose origin the input does not say: a plain str, a field of a dict. Messages
+    and documents say it themselves. `"tool"` suits a guard behind a tool or a fetcher."""
     on_injection: Literal["raise", "flag", "replace"] = "raise"
     """`flag` lets the input go on, with the verdict in `response_metadata["prodkit_injection"]` of a
     message or `metadata["prodkit_injection"]` of a document. `replace` puts `replacement` for user
@@ -57,6 +64,12 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
     """What stands for poisoned user text with `on_injection="replace"`."""
     removed_text: str = REMOVED_TEXT
     """What stands for poisoned tool results and for documents outside a list."""
+    removal: Literal["whole", "span"] = "whole"
+    """With `replace`: take out poisoned documents and tool results whole, or put `removed_text` for the
+    poisoned passages only. What is left is judged once more, and goes too unless it is harmless."""
+    conduct: ConductTracker | None = None
+    """Counts attacks by user and stands before the detectors: a barred user's input is refused unread.
+    Only user text earns strikes: nobody is banned for a document that somebody else has poisoned."""
     fallback: Runnable[Any, Any] | None = None
     """Called with the original input when it was judged an attack; its output is the output."""
     input_keys: tuple[str, ...] | None = None
@@ -87,19 +100,22 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
             return None
         if not value:
             raise ConfigurationError("detectors is empty: leave it out for the default ones")
-        return tuple(map(_detector, value))
+        return tuple(map(as_detector, value))
 
     @field_validator("threshold")
     @classmethod
-    def _is_a_cut(cls, value: float | str | None) -> float | str | None:
-        if isinstance(value, int | float) and not 0 < value <= 1:
-            raise ValueError(f"threshold is {value}: a cut lies above 0 and up to 1")
+    def _is_a_cut(cls, value: Any) -> Any:
+        for cut in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(cut, int | float) and not 0 < cut <= 1:
+                raise ValueError(f"threshold is {cut}: a cut lies above 0 and up to 1")
         return value
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.fallback is not None and self.on_injection != "raise":
             raise ConfigurationError("fallback= already says what happens: leave out on_injection")
+        if self.removal == "span" and self.on_injection != "replace":
+            raise ConfigurationError("removal='span' needs on_injection='replace'")
         return self
 
     # -- judging ---------------------------------------------------------------------------------
@@ -127,12 +143,12 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
             value,
             input_keys=None if self.input_keys is None else frozenset(self.input_keys),
             untrusted_keys=frozenset(self.untrusted_keys),
+            source=self.source,
         )
 
     def _cut(self, source: Source) -> float:
-        if isinstance(self.threshold, int | float):
-            return float(self.threshold)
-        return OPERATING_POINTS[source][self.threshold or "balanced"]
+        cut = self.threshold.get(source) if isinstance(self.threshold, dict) else self.threshold
+        return float(cut) if isinstance(cut, int | float) else OPERATING_POINTS[source][cut or "balanced"]
 
     def _judged(self, units: Sequence[Unit]) -> Steps[list[Verdict]]:
         """Ask the detectors in turn, each once for all units of a source that are not yet decided."""
@@ -150,10 +166,10 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
                 texts = [units[index].text for index in indices]
                 try:
                     answer = yield Call(detector.score, detector.ascore, texts, source=source)
-                    scores = _checked(detector, answer, len(texts))
+                    scores = checked_scores(detector, answer, len(texts))
                 except Exception as error:  # noqa: BLE001 - a detector may raise anything, with the text in it
-                    if self.on_error == "raise":
-                        raise _failed(detector, error) from None
+                    if self.on_error == "raise" or isinstance(error, SETUP_ERRORS):
+                        raise detector_failure(detector, error) from None
                     scores = [Score(0.0, (Reason("detector_error", detector.name, 0.0),), 0) for _ in texts]
                 for index, score in zip(indices, scores, strict=True):
                     verdicts[index] = self._added(verdicts[index], units[index], detector.name, score)
@@ -169,7 +185,8 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
             score=max(score.value, verdict.score),
             reasons=tuple(reasons[: self.max_reasons]),
             source=unit.source,
-            layer=layer if is_higher else verdict.layer,
+            # A cascade's reasons name the layer inside it.
+            layer=(score.reasons[0].layer if score.reasons else layer) if is_higher else verdict.layer,
             scanned_chars=score.scanned_chars
             if not verdict.layer
             else min(verdict.scanned_chars, score.scanned_chars),
@@ -210,25 +227,31 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
         subjects: dict[int, Subject] = {}
         for index, value in enumerate(values):
             try:
-                subjects[index] = self._subject(value)
+                subject = self._subject(value)
+                yield from self._admitted(subject, configs[index])
+                subjects[index] = subject
             except ProdkitError as error:
                 outputs[index] = error
+        units = [unit for subject in subjects.values() for unit in subject.units]
         try:
-            judged = yield from self._judged(
-                [unit for subject in subjects.values() for unit in subject.units]
-            )
-        except GuardError as error:
+            judged = iter((yield from self._judged(units)))
+            found = {index: {unit: next(judged) for unit in subjects[index].units} for index in subjects}
+            rests = yield from self._rests(found.values())
+        except ProdkitError as error:
             return [error if index in subjects else outputs[index] for index in range(len(values))]
         refused = []
         for index, subject in subjects.items():
-            verdicts = dict(zip(subject.units, judged, strict=False))
-            judged = judged[len(subject.units) :]
-            verdict = self._summed(subject, list(verdicts.values()))
+            verdict = self._summed(subject, list(found[index].values()))
             yield Emit(JUDGED, verdict.as_dict(), configs[index])
+            try:
+                yield from self._struck(found[index], configs[index])
+            except ProdkitError as error:
+                outputs[index] = error
+                continue
             if verdict.is_injection and self.fallback is not None:
                 refused.append(index)
             else:
-                outputs[index] = self._acted(subject, verdict, verdicts)
+                outputs[index] = self._acted(subject, verdict, found[index], rests)
         if refused and self.fallback is not None:
             answers = yield Call(
                 self.fallback.batch,
@@ -242,7 +265,46 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
                 outputs[index] = answer
         return outputs
 
-    def _acted(self, subject: Subject, verdict: Verdict, verdicts: dict[Unit, Verdict]) -> Any:
+    def _admitted(self, subject: Subject, config: RunnableConfig) -> Steps[None]:
+        """Refuse a barred user's input before anything is spent on it."""
+        if self.conduct is not None:
+            texts = [unit.text for unit in subject.units if unit.source == "user"]
+            yield from self.conduct.enter_steps(texts, config)
+
+    def _struck(self, verdicts: Mapping[Unit, Verdict], config: RunnableConfig) -> Steps[None]:
+        """Count an attack that the user wrote."""
+        if self.conduct is not None and any(
+            one.is_injection and unit.source == "user" for unit, one in verdicts.items()
+        ):
+            yield from self.conduct.strike_steps(config)
+
+    def _rests(self, found: Iterable[Mapping[Unit, Verdict]]) -> Steps[dict[Unit, tuple[str, ...]]]:
+        """Cut the poisoned passages out of documents and tool results; keep what is harmless then."""
+        if self.removal != "span":
+            return {}
+        cut = {
+            unit: texts
+            for verdicts in found
+            for unit, verdict in verdicts.items()
+            if verdict.is_injection
+            and unit.source != "user"
+            and (texts := unit.without(verdict.reasons, self.removed_text)) is not None
+        }
+        left = [unit.with_texts(texts) for unit, texts in cut.items()]
+        again = yield from self._judged(left)
+        return {
+            unit: texts
+            for (unit, texts), verdict in zip(cut.items(), again, strict=True)
+            if not verdict.is_injection and "detector_error" not in verdict.codes
+        }
+
+    def _acted(
+        self,
+        subject: Subject,
+        verdict: Verdict,
+        verdicts: Mapping[Unit, Verdict],
+        rests: Mapping[Unit, Sequence[str]],
+    ) -> Any:
         noted = {
             unit: one for unit, one in verdicts.items() if one.is_injection or "detector_error" in one.codes
         }
@@ -258,6 +320,7 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
                 [unit for unit in noted if noted[unit].is_injection],
                 refusal=self.replacement,
                 removed=self.removed_text,
+                rests=rests,
             )
         return subject.flagged(noted)
 
@@ -304,33 +367,3 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
             return_exceptions=return_exceptions,
             **kwargs,
         )
-
-
-def _detector(value: Any) -> Detector:
-    if isinstance(value, Detector):
-        return value
-    if callable(getattr(value, "run", None)):
-        return IdentifierDetector(value)
-    raise ConfigurationError(
-        f"a {type(value).__qualname__} is no detector: it needs name, score(texts, source=...) and ascore, "
-        "or run(text) that raises ValueError on an attack"
-    )
-
-
-def _checked(detector: Detector, scores: Any, count: int) -> list[Score]:
-    """Refuse an answer that would let a text pass unjudged."""
-    if not isinstance(scores, list | tuple) or len(scores) != count:
-        raise GuardError(f"detector {detector.name!r} did not give one score for each of {count} texts")
-    for score in scores:
-        if not isinstance(score, Score) or not math.isfinite(score.value) or not 0 <= score.value <= 1:
-            raise GuardError(f"detector {detector.name!r} gave something that is no score from 0 to 1")
-    return list(scores)
-
-
-def _failed(detector: Detector, error: Exception) -> GuardError:
-    if isinstance(error, GuardError):
-        return error
-    return GuardError(
-        f"detector {detector.name!r} failed with {type(error).__qualname__}; the input was not judged and "
-        "did not go on. Repair the detector, or pass on_error='flag' to let inputs go on unjudged."
-    )

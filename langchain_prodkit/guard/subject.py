@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,10 @@ REMOVED: Final = object()
 """What an edit returns to take a value out of its list."""
 METADATA_KEY: Final = "prodkit_injection"
 _JOIN: Final = "\n"
+PASSAGE_CHARS: Final = 400
+"""A sentence is taken to begin so far back at most."""
+_SENTENCE = re.compile(r"[.!?]\s+|[\u3002\uff01\uff1f]|\n\s*|<!--|-->")
+_PARAGRAPH = re.compile(r"\n\s*\n|-->")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +57,44 @@ class Unit:
         span = (reason.span[0] - offset, reason.span[1] - offset)
         return dataclasses.replace(reason, leaf=self.leaves[index], span=span)
 
+    def without(self, reasons: Sequence[Reason], removed: str) -> tuple[str, ...] | None:
+        """Give the texts with `removed` in the place of every passage that a reason points at.
+
+        A passage goes from the beginning of its sentence to the end of its paragraph: what an attack
+        demands follows its first words. None when no reason points anywhere.
+        """
+        spans = sorted(self._passage(reason) for reason in reasons if reason.span is not None)
+        if not spans:
+            return None
+        texts = []
+        for start, end in zip(
+            self.starts, (*(at - len(_JOIN) for at in self.starts[1:]), len(self.text)), strict=True
+        ):
+            parts = []
+            at = start
+            for first, last in spans:
+                if last <= at or first >= end:
+                    continue
+                parts.append(self.text[at : max(first, at)])
+                if first >= start:  # else it began in the text before, and was replaced there
+                    parts.append(removed)
+                at = min(last, end)
+            parts.append(self.text[at:end])
+            texts.append("".join(parts))
+        return tuple(texts)
+
+    def with_texts(self, texts: Sequence[str]) -> Unit:
+        """Give the same unit with other texts."""
+        return _unit(self.owner, self.source, self.leaves, texts)
+
+    def _passage(self, reason: Reason) -> tuple[int, int]:
+        leaf = self.starts[self.leaves.index(reason.leaf if reason.leaf is not None else self.leaves[0])]
+        first, last = (leaf + at for at in reason.span or (0, 0))
+        ends = list(_SENTENCE.finditer(self.text, max(0, first - PASSAGE_CHARS), first))
+        start = ends[-1].end() if ends else max(0, first - PASSAGE_CHARS)
+        paragraph = _PARAGRAPH.search(self.text, last)
+        return start, paragraph.start() if paragraph is not None else len(self.text)
+
 
 class Subject:
     """One input of the guard, taken apart."""
@@ -62,8 +105,9 @@ class Subject:
         *,
         input_keys: frozenset[str] | None = None,
         untrusted_keys: frozenset[str] = frozenset(),
+        source: Source = "user",
     ) -> None:
-        """List the units of `value`; see `InjectionGuardRunnable` for the keys.
+        """List the units of `value`; see `InjectionGuardRunnable` for the keys and the source.
 
         Raises:
             InputTypeError: `value` holds something whose text cannot be found.
@@ -74,25 +118,19 @@ class Subject:
         groups: dict[tuple[Path, Source], list[int]] = {}
         for number, leaf in enumerate(self.leaves):
             key = leaf.path[0] if is_dict and leaf.path else None
-            source = _source(leaf.role, key, input_keys, untrusted_keys)
-            if source is not None:
+            origin = _source(leaf.role, key, input_keys, untrusted_keys, source)
+            if origin is not None:
                 owner = _owner(value, leaf.path)
-                groups.setdefault((owner, source), []).append(number)
-        self.units = [self._unit(owner, source, numbers) for (owner, source), numbers in groups.items()]
+                groups.setdefault((owner, origin), []).append(number)
+        self.units = [
+            _unit(owner, origin, numbers, [self.leaves[number].text for number in numbers])
+            for (owner, origin), numbers in groups.items()
+        ]
 
     @property
     def total_chars(self) -> int:
         """Characters of all texts, judged or not."""
         return sum(len(leaf.text) for leaf in self.leaves)
-
-    def _unit(self, owner: Path, source: Source, numbers: list[int]) -> Unit:
-        texts = [self.leaves[number].text for number in numbers]
-        starts = []
-        at = 0
-        for text in texts:
-            starts.append(at)
-            at += len(text) + len(_JOIN)
-        return Unit(owner, source, tuple(numbers), _JOIN.join(texts), tuple(starts))
 
     def flagged(self, verdicts: Mapping[Unit, Verdict]) -> Any:
         """Write each verdict into the metadata of the message or document it concerns."""
@@ -110,22 +148,49 @@ class Subject:
 
         return edited(self.value, {unit.owner: note(verdict) for unit, verdict in verdicts.items()})
 
-    def replaced(self, units: Sequence[Unit], *, refusal: str, removed: str) -> Any:
-        """Put `refusal` for poisoned user text, `removed` for other text; take documents out of lists."""
+    def replaced(
+        self,
+        units: Sequence[Unit],
+        *,
+        refusal: str,
+        removed: str,
+        rests: Mapping[Unit, Sequence[str]] = MappingProxyType({}),
+    ) -> Any:
+        """Put `refusal` for poisoned user text, `removed` for other text; take documents out of lists.
+
+        A unit in `rests` keeps what `Unit.without` has left of its texts.
+        """
         texts = [leaf.text for leaf in self.leaves]
         drop: dict[Path, Callable[[Any], Any]] = {}
         for unit in units:
-            first, *rest = unit.leaves
+            if unit in rests:
+                for number, text in zip(unit.leaves, rests[unit], strict=True):
+                    texts[number] = text
+                continue
+            first, *others = unit.leaves
             texts[first] = refusal if unit.source == "user" else removed
-            for number in rest:
+            for number in others:
                 texts[number] = ""
             if _is_listed_document(self.value, unit.owner):
                 drop[unit.owner] = lambda _: REMOVED
         return edited(_text.replace(self.value, texts), drop)
 
 
+def _unit(owner: Path, source: Source, leaves: Sequence[int], texts: Sequence[str]) -> Unit:
+    starts = []
+    at = 0
+    for text in texts:
+        starts.append(at)
+        at += len(text) + len(_JOIN)
+    return Unit(owner, source, tuple(leaves), _JOIN.join(texts), tuple(starts))
+
+
 def _source(
-    role: _text.Role, key: object, input_keys: frozenset[str] | None, untrusted_keys: frozenset[str]
+    role: _text.Role,
+    key: object,
+    input_keys: frozenset[str] | None,
+    untrusted_keys: frozenset[str],
+    unlabelled: Source,
 ) -> Source | None:
     """Tell as what a text is judged; None when it is trusted."""
     if key in untrusted_keys:
@@ -136,7 +201,9 @@ def _source(
         return None
     if role == "document":
         return "document"
-    return "tool" if role == "tool" else "user"
+    if role == "tool":
+        return "tool"
+    return "user" if role == "user" else unlabelled
 
 
 def _owner(value: Any, path: Path) -> Path:

@@ -75,6 +75,7 @@ class Verdict:
             "reasons": list(self.codes),
             "layer": self.layer,
             "scanned_chars": self.scanned_chars,
+            "total_chars": self.total_chars,
         }
 
 
