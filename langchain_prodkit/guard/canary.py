@@ -104,7 +104,9 @@ class Canary:
         if isinstance(prompt, str):
             return f"{prompt}\n\n{line}"
         content = prompt.content
-        new = f"{content}\n\n{line}" if isinstance(content, str) else [*content, {"type": "text", "text": line}]
+        new = (
+            f"{content}\n\n{line}" if isinstance(content, str) else [*content, {"type": "text", "text": line}]
+        )
         return prompt.model_copy(update={"content": new})
 
     def find(self, text: str) -> Leak | None:

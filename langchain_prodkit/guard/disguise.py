@@ -211,7 +211,11 @@ _DECODERS: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...]] 
     ("binary", re.compile(rf"[01]{{8}}(?:{_SIGN}[01]{{8}}){{3,}}"), _from_bits),
     ("octal", re.compile(r"[\\0o]{0,2}[01][0-7]{2}(?:[ ,;\\]{1,3}0?o?[01]?[0-7]{2}){4,}"), _from_numbers(8)),
     ("decimal", re.compile(r"\b[1-9]\d{1,2}(?:[ \t\n,;|-]{1,3}[1-9]\d{1,2}){4,}\b"), _from_numbers(10)),
-    ("base32", re.compile(r"\b(?:[A-Z2-7]{8,}|[a-z2-7]{16,})\s{0,2}(?:[A-Z2-7]{8,}\s{0,2})*={0,6}"), _from_base32),
+    (
+        "base32",
+        re.compile(r"\b(?:[A-Z2-7]{8,}|[a-z2-7]{16,})\s{0,2}(?:[A-Z2-7]{8,}\s{0,2})*={0,6}"),
+        _from_base32,
+    ),
     (
         "base64",
         re.compile(r"[A-Za-z0-9+/_-]{12,}(?:[ \t]{0,4}\r?\n[ \t]{0,4}[A-Za-z0-9+/_-]{4,})*={0,2}"),

@@ -41,17 +41,24 @@ _ATTRIBUTE_URL = re.compile(
     re.IGNORECASE,
 )
 _AUTOLINK = re.compile(r"<([a-zA-Z][a-zA-Z0-9+.-]{1,20}:[^\s<>]+)>")
-_BARE = re.compile(r"(?<![\w@])(?:(?:https?|ftp|wss?):[/\\]{1,3}(?:\[[0-9a-f:.]{2,45}\])?|www\.)[^\s<>\"'`\]]+", re.IGNORECASE)
-_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-_DEFINITION = re.compile(r"^[ \t>]{0,12}\[([^\]\n]{1,400})\]:[ \t]{0,40}\n?[ \t]{0,40}<?([^\s<>]+)", re.MULTILINE)
-# Bounded, so that unclosed ones cost no more than closed ones; what is cut off is still an address.
-_DESTINATION = re.compile(
-    r"\(\s{0,200}(?:<([^<>]{0,2000})>|((?:[^\s<>\[]|\[[0-9a-fA-F:.]{2,45}\]){0,2000}))"
+_BARE = re.compile(
+    r"(?<![\w@])(?:(?:https?|ftp|wss?):[/\\]{1,3}(?:\[[0-9a-f:.]{2,45}\])?|www\.)[^\s<>\"'`\]]+",
+    re.IGNORECASE,
 )
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_DEFINITION = re.compile(
+    r"^[ \t>]{0,12}\[([^\]\n]{1,400})\]:[ \t]{0,40}\n?[ \t]{0,40}<?([^\s<>]+)", re.MULTILINE
+)
+# Bounded, so that unclosed ones cost no more than closed ones; what is cut off is still an address.
+_DESTINATION = re.compile(r"\(\s{0,200}(?:<([^<>]{0,2000})>|((?:[^\s<>\[]|\[[0-9a-fA-F:.]{2,45}\]){0,2000}))")
 _REFERENCE = re.compile(r"\[([^\[\]\n]{0,400})\]")
-_ADDRESS = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?(?:/{2,}([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
+_ADDRESS = re.compile(
+    r"(?:([a-z][a-z0-9+.-]*):)?(?:/{2,}([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
+)
 _ACTIVE: Final = frozenset({"javascript", "vbscript", "data", "file", "blob"})
-_HARMLESS: Final = frozenset({"tel", "sms", "about", "cid", "urn", "doi", "xmpp", "irc", "news", "geo", "magnet"})
+_HARMLESS: Final = frozenset(
+    {"tel", "sms", "about", "cid", "urn", "doi", "xmpp", "irc", "news", "geo", "magnet"}
+)
 _WEB: Final = frozenset({"", "http", "https", "ftp", "ws", "wss"})
 
 
@@ -88,7 +95,9 @@ class Hosts:
         for name in names:
             plain = _host(name.removeprefix("*."))
             if not re.fullmatch(r"[\w.-]+|\[[0-9a-f:.]+\]", plain):
-                raise ConfigurationError("allowed_hosts holds host names like 'example.com' or '*.example.com'")
+                raise ConfigurationError(
+                    "allowed_hosts holds host names like 'example.com' or '*.example.com'"
+                )
             self._exact.add(plain)
             if name.startswith("*."):
                 self._below.add(f".{plain}")
@@ -97,10 +106,16 @@ class Hosts:
         return host in self._exact or any(host.endswith(end) for end in self._below)
 
 
-def risky_links(text: str, allowed: Hosts) -> list[tuple[LinkCode, Link]]:
-    """List what must not leave: active addresses, remote pictures and data for hosts not `allowed`."""
+def risky_links(
+    text: str, allowed: Hosts, *, open_images: set[str] | None = None
+) -> list[tuple[LinkCode, Link]]:
+    """List what must not leave: active addresses, remote pictures and data for hosts not `allowed`.
+
+    For a text that comes in pieces, give each call the same `open_images`: an image by reference whose
+    address stands in a later piece is noted there, and found when that piece comes.
+    """
     found: list[tuple[LinkCode, Link]] = []
-    for link in links(text):
+    for link in links(text, open_images=open_images):
         if link.is_active:
             found.append(("active_link", link))
         elif not link.host or link.host in allowed:
@@ -112,9 +127,12 @@ def risky_links(text: str, allowed: Hosts) -> list[tuple[LinkCode, Link]]:
     return found
 
 
-def links(text: str) -> list[Link]:
-    """List every link and picture in `text`, in order, each once."""
-    places = sorted((*_markdown(text), *_html(text), *_plain(text)), key=lambda place: (place[0], -place[1]))
+def links(text: str, *, open_images: set[str] | None = None) -> list[Link]:
+    """List every link and picture in `text`, in order, each once; see `risky_links`."""
+    places = sorted(
+        (*_markdown(text, set() if open_images is None else open_images), *_html(text), *_plain(text)),
+        key=lambda place: (place[0], -place[1]),
+    )
     found: list[Link] = []
     around: list[Link] = []
     for start, end, address, is_fetched in places:
@@ -141,7 +159,7 @@ def _covers(outer: Link, link: Link) -> bool:
 Found = Iterator[tuple[int, int, str, bool]]
 
 
-def _markdown(text: str) -> Found:
+def _markdown(text: str, open_images: set[str]) -> Found:
     """Walk the brackets once; an image inside a link's text is found as well."""
     definitions = {_label(m[1]): (m.start(), m.end(), m[2]) for m in _DEFINITION.finditer(text)}
     opened: list[tuple[int, bool]] = []
@@ -166,8 +184,10 @@ def _markdown(text: str) -> Found:
                 after = named.end()
             if label in definitions and not text.startswith(":", after):
                 yield start, after, definitions[label][2], is_image
-    for start, end, address in definitions.values():
-        yield start, end, address, False
+            elif is_image and label:
+                open_images.add(label)
+    for label, (start, end, address) in definitions.items():
+        yield start, end, address, label in open_images
 
 
 def _closing(target: re.Match[str]) -> int:
@@ -245,7 +265,9 @@ def _has_data(query: str) -> bool:
     """Tell whether a query holds more than switches and page numbers."""
     values = [value for pair in parse_qsl(query, keep_blank_values=True) for value in pair[1:]]
     bare = [part for part in re.split("[&;]", query) if part and "=" not in part]
-    return any(len(unquote(value)) >= _DATA_CHARS for value in (*values, *bare)) or sum(map(len, values)) >= 16
+    return (
+        any(len(unquote(value)) >= _DATA_CHARS for value in (*values, *bare)) or sum(map(len, values)) >= 16
+    )
 
 
 def _tells(host: str, path: str, fragment: str) -> bool:
@@ -262,7 +284,9 @@ def _is_opaque(word: str) -> bool:
     longest = max(re.split(r"[-_.,~:@]", word), key=len, default="")
     if len(longest) >= 8 and _decodes(longest):
         return True
-    if len(longest) >= _SEGMENT_CHARS and not re.fullmatch("[0-9a-f]+|[0-9A-F]+|[A-Za-z]?[a-z]+|[0-9]+", longest):
+    if len(longest) >= _SEGMENT_CHARS and not re.fullmatch(
+        "[0-9a-f]+|[0-9A-F]+|[A-Za-z]?[a-z]+|[0-9]+", longest
+    ):
         return True
     return len(longest) >= _ANY_CHARS and not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", longest)
 
@@ -282,6 +306,8 @@ def _decodes(word: str) -> bool:
 
 
 def _is_text(data: bytes) -> bool:
-    return len(data) >= 5 and all(32 <= byte < 127 for byte in data) and sum(
-        chr(byte).isalnum() or byte == 32 for byte in data
-    ) >= 0.8 * len(data)
+    return (
+        len(data) >= 5
+        and all(32 <= byte < 127 for byte in data)
+        and sum(chr(byte).isalnum() or byte == 32 for byte in data) >= 0.8 * len(data)
+    )

@@ -30,8 +30,16 @@ SOURCES: Final = {
 
 # Maker, pattern of the whole name (see `_plain`), what its maker names in its place.
 _TABLE: Final[tuple[tuple[str, str, str], ...]] = (
-    ("openai", r"gpt-3\.?5-turbo(-16k)?(-\d{4})?|gpt-3\.?5-turbo-instruct(-\d{4})?", "gpt-4o-mini or gpt-4.1-mini"),
-    ("openai", r"(text|code)-(davinci|curie|babbage|ada|cushman)-\d{3}|davinci|curie|babbage|ada", "gpt-4o-mini"),
+    (
+        "openai",
+        r"gpt-3\.?5-turbo(-16k)?(-\d{4})?|gpt-3\.?5-turbo-instruct(-\d{4})?",
+        "gpt-4o-mini or gpt-4.1-mini",
+    ),
+    (
+        "openai",
+        r"(text|code)-(davinci|curie|babbage|ada|cushman)-\d{3}|davinci|curie|babbage|ada",
+        "gpt-4o-mini",
+    ),
     ("openai", r"gpt-4(-\d{4})?|gpt-4-32k(-\d{4})?", "gpt-4o or gpt-4.1"),
     ("openai", r"gpt-4-(1106|0125|turbo|vision|1106-vision)(-preview)?", "gpt-4o or gpt-4.1"),
     ("openai", r"gpt-4-turbo-\d{4}-\d\d-\d\d", "gpt-4o or gpt-4.1"),
@@ -40,7 +48,11 @@ _TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("openai", r"o1-preview(-\d{4}-\d\d-\d\d)?", "o3"),
     ("openai", r"o1-mini(-\d{4}-\d\d-\d\d)?|o3-mini(-\d{4}-\d\d-\d\d)?", "o4-mini"),
     ("anthropic", r"claude-(v?1(\.\d)?|v?2(\.[01])?|instant(-v?1(\.\d)?)?)(-100k)?", "claude-sonnet-4"),
-    ("anthropic", r"claude-3-sonnet(-\d{8})?|claude-3-5-sonnet(-\d{8}|-v2)?|claude-3\.5-sonnet.*", "claude-sonnet-4"),
+    (
+        "anthropic",
+        r"claude-3-sonnet(-\d{8})?|claude-3-5-sonnet(-\d{8}|-v2)?|claude-3\.5-sonnet.*",
+        "claude-sonnet-4",
+    ),
     ("anthropic", r"claude-3-opus(-\d{8})?", "claude-opus-4-1"),
     ("anthropic", r"claude-3-haiku(-\d{8})?", "claude-3-5-haiku"),
     ("anthropic", r"claude-opus-4(-20250514)?", "claude-opus-4-1"),
@@ -130,7 +142,9 @@ def _plain(name: str) -> str:
         plain = plain.split(":")[1]
     plain = plain.rpartition("/")[2]
     plain = re.sub(r"^(?:[a-z-]{2,12}\.)?(?:anthropic|meta|mistral|cohere)\.", "", plain)
-    plain = re.sub(r"(?<!claude)-v\d+:\d+$|:\d+$|:free$|:latest$|-latest$|-versions?-\d+$", "", plain.replace("@", "-"))
+    plain = re.sub(
+        r"(?<!claude)-v\d+:\d+$|:\d+$|:free$|:latest$|-latest$|-versions?-\d+$", "", plain.replace("@", "-")
+    )
     plain = re.sub(r"^(?:meta-)?(code)?llama-v?(\d)(?:p(\d))?", _llama, plain)
     plain = re.sub(r"^(?:meta-)?(code)?llama(\d)(?:[.-](\d))?-(?=\d+b)", lambda m: _llama(m) + "-", plain)
     return re.sub(r":(?=\d+b)", "-", plain).partition(":")[0]

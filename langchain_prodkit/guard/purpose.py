@@ -118,7 +118,9 @@ def scoped_prompt(
     A plain message, ready for a template; braces in it are text:
 
     ```python
-    system = scoped_prompt("You answer questions about train tickets of Graz Rail.", declines=["legal advice"])
+    system = scoped_prompt(
+        "You answer questions about train tickets of Graz Rail.", declines=["legal advice"]
+    )
     chain = ChatPromptTemplate.from_messages([system, ("human", "{question}")]) | model | ScopeGuard(system)
     ```
 

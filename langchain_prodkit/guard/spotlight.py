@@ -218,5 +218,3 @@ def delimit(
     See `Spotlight` for what the arguments mean and which values it takes.
     """
     return Spotlight(method, source=source, seed=seed).invoke(value)
-
-
