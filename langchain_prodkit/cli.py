@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -63,32 +61,66 @@ Source = Annotated[
 
 
 @app.command()
-def redact(
-    file: Source = sys.stdin,  # type: ignore[assignment]
-    spans: Annotated[bool, typer.Option("--spans", help="Print spans as JSON lines instead.")] = False,
+def redact(  # noqa: PLR0917 - typer calls it by keyword
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, text, JSON lines or CSV; - or nothing for standard input."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write to; a folder for several files.")
+    ] = None,
+    field: Annotated[
+        list[str] | None, typer.Option(help="Of JSON lines only this field; a.b reaches inside; repeatable.")
+    ] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Of CSV only this column; repeatable.")] = None,
+    format_: Annotated[
+        Literal["auto", "text", "jsonl", "csv"], typer.Option("--format", help="auto: by the file's suffix.")
+    ] = "auto",
+    operator: Annotated[
+        Literal["placeholder", "mask", "hash", "encrypt", "redact"],
+        typer.Option(help="What stands in the place of a value; hash and encrypt use PRODKIT_OPERATOR_KEY."),
+    ] = "placeholder",
+    vault: Annotated[
+        str | None,
+        typer.Option(
+            help="Keeps the values for --restore: a file, or redis://..., sealed with PRODKIT_VAULT_KEY."
+        ),
+    ] = None,
+    thread: Annotated[str | None, typer.Option(help="Conversation in a redis vault.")] = None,
+    user: Annotated[str | None, typer.Option(help="Owner of the conversation.")] = None,
+    restore: Annotated[bool, typer.Option("--restore", help="Put the values back instead.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Counts as one JSON line a file, on standard error.")
+    ] = False,
+    spans: Annotated[bool, typer.Option("--spans", help="Print where, as JSON lines, instead.")] = False,
     profile: Annotated[
-        Literal["balanced", "patterns"], typer.Option(help="patterns: no names, but 20 times faster.")
+        Literal["balanced", "strict", "patterns", "parity"],
+        typer.Option(help="patterns: no names, but 20 times faster."),
     ] = "balanced",
+    language: Annotated[
+        list[str] | None, typer.Option(help="Language of the texts, such as en or ko; repeatable.")
+    ] = None,
 ) -> None:
-    """Replace personal data by placeholders, or say where it stands."""
-    from langchain_prodkit.privacy import PresidioDetector, PresidioRunnable  # noqa: PLC0415
+    """Replace personal data in files by placeholders, say where it stands, or put it back."""
+    from langchain_prodkit.privacy.command import Job, redact_files  # noqa: PLC0415 - only when asked for
 
-    detector = PresidioDetector(profile=profile)
-    text = file.read()
-    if spans:
-        for span in detector.detect([text])[0]:
-            typer.echo(
-                json.dumps(
-                    {
-                        "start": span.start,
-                        "end": span.end,
-                        "entity": span.entity,
-                        "score": round(span.score, 3),
-                    }
-                )
-            )
-    else:
-        typer.echo(PresidioRunnable(detector).invoke(text), nl=False)
+    redact_files(
+        Job(
+            files=files or ["-"],
+            out=out,
+            names=[*(field or ()), *(column or ())],
+            format=format_,
+            operator=operator,
+            vault=vault,
+            thread=thread,
+            user=user,
+            restores=restore,
+            reports=report,
+            shows_spans=spans,
+            profile=profile,
+            languages=language or ("en",),
+        )
+    )
 
 
 @app.command()

@@ -69,6 +69,9 @@ class Sealer:
         self.id: bytes = derived(key, "id")[:ID_BYTES]
         """Tells which key sealed something, and nothing about the key."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._key,)
+
     @cached_property
     def _cipher(self) -> Any:
         module = require("cryptography.hazmat.primitives.ciphers.aead", extra="privacy")

@@ -31,7 +31,8 @@ def plain_operators(operators: Any) -> dict[str, Any]:
     """
     if operators is None:
         return {}
-    if isinstance(operators, str) or callable(operators):
+    is_one = isinstance(operators, str) or callable(operators) or hasattr(operators, "operator_name")
+    if is_one or (isinstance(operators, dict) and isinstance(operators.get("type"), str)):
         operators = {DEFAULT: operators}
     if not isinstance(operators, dict):
         raise ConfigurationError("operators must be a dict of entity -> operator, or one operator for all")
@@ -127,7 +128,7 @@ class Operators:
             _needed(key, entity, "encrypt")
             return self._encrypted
         if callable(operator):
-            return lambda _, value: operator(value)
+            return _Own(operator)
         return _presidio(entity, operator)
 
     def _encrypted(self, entity: str, value: str) -> str:
@@ -162,6 +163,27 @@ class _Hash:
         return f"<{entity_name(entity)}#{digest[:_HASH_DIGITS]}>"
 
 
+class _Own:
+    """A function of the caller's."""
+
+    def __init__(self, function: Callable[[str], str]) -> None:
+        self._function = function
+
+    def __call__(self, _entity: str, value: str) -> str:
+        return self._function(value)
+
+
+class _Theirs:
+    """An operator of Presidio's."""
+
+    def __init__(self, operator: Any, params: Mapping[str, Any]) -> None:
+        self._operator = operator
+        self._params = params
+
+    def __call__(self, entity: str, value: str) -> str:
+        return str(self._operator.operate(text=value, params={**self._params, "entity_type": entity}))
+
+
 def _presidio(entity: str, operator: Mapping[str, Any]) -> Callable[[str, str], str]:
     operators = require("presidio_anonymizer.operators", extra="privacy")
     name = operator["type"]
@@ -173,4 +195,4 @@ def _presidio(entity: str, operator: Mapping[str, Any]) -> Callable[[str, str], 
     except Exception as error:  # noqa: BLE001 - Presidio raises several kinds, all of them about settings
         msg = f"Presidio refuses the operator {name!r} for {entity!r} ({type(error).__qualname__})"
         raise ConfigurationError(msg) from None
-    return lambda found, value: str(made.operate(text=value, params={**params, "entity_type": found}))
+    return _Theirs(made, params)
