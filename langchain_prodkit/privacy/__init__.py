@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from langchain_prodkit.privacy.protect import ProtectedChain, ProtectedChatModel
     from langchain_prodkit.privacy.redis_vault import RedisVault
     from langchain_prodkit.privacy.remote import RemoteDetector
+    from langchain_prodkit.privacy.report import RedactionReport
     from langchain_prodkit.privacy.restore import PresidioRestorer
     from langchain_prodkit.privacy.runnable import PresidioRunnable
+    from langchain_prodkit.privacy.sealed import decrypt
     from langchain_prodkit.privacy.span import Detector, Span
     from langchain_prodkit.privacy.vault import MemoryVault, Scope, Vault
 
@@ -29,12 +31,14 @@ __all__ = [
     "PresidioRunnable",
     "ProtectedChain",
     "ProtectedChatModel",
+    "RedactionReport",
     "RedisVault",
     "RemoteDetector",
     "Scope",
     "Span",
     "TimedDetector",
     "Vault",
+    "decrypt",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -48,11 +52,13 @@ __getattr__, __dir__ = lazy_names(
         "PresidioRunnable": "runnable",
         "ProtectedChain": "protect",
         "ProtectedChatModel": "protect",
+        "RedactionReport": "report",
         "RedisVault": "redis_vault",
         "RemoteDetector": "remote",
         "Scope": "vault",
         "Span": "span",
         "TimedDetector": "deadline",
         "Vault": "vault",
+        "decrypt": "sealed",
     },
 )
