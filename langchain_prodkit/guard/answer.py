@@ -133,7 +133,7 @@ def without_links(text: str, reasons: Sequence[Reason], at: int = 0) -> str:
         and at - 1 < reason.span[1]
         and reason.span[0] < at + len(text)
     )
-    parts = []
+    parts: list[str] = []
     done = 0
     for start, end in spans:
         if end <= done:

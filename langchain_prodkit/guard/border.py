@@ -24,6 +24,8 @@ LABEL: Final = "untrusted"
 REMOVED: Final = "[border removed]"
 MAX_ROUNDS: Final = 5
 _LETTERS: Final = 20
+_MARKS: Final = 0x1900
+_MANY_MARKS: Final = 0x1800
 _LEET: Final = str.maketrans("013456789@$+€", "oleasgtbgaste")
 
 # The label behind an opening bracket, or with a token's letters before a closing one.
@@ -82,15 +84,15 @@ def new_border(texts: Sequence[str], *, seed: int | None = None) -> Border:
     while True:
         if seed is None:
             token = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_LETTERS))
-            number = secrets.randbelow(0x1900)
+            number = secrets.randbelow(_MARKS)
         else:
             key = f"{seed}:{tries}:".encode() + digest.digest()
             drawn = hashlib.shake_256(key).digest(_LETTERS + 2)
             token = "".join(string.ascii_lowercase[byte % 26] for byte in drawn[:_LETTERS])
-            number = int.from_bytes(drawn[_LETTERS:]) % 0x1900
+            number = int.from_bytes(drawn[_LETTERS:]) % _MARKS
         tries += 1
         # Every private-use character in one text: the mark is taken out of it instead.
-        is_free = chr(0xE000 + number) not in marks or len(marks) > 0x1800
+        is_free = chr(0xE000 + number) not in marks or len(marks) > _MANY_MARKS
         if is_free and token not in bones and token[::-1] not in bones:
             return Border(token, chr(0xE000 + number))
 
@@ -108,7 +110,7 @@ def neutralised(text: str) -> tuple[str, int]:
         if not spans:
             return text, count
         count += len(spans)
-        parts = []
+        parts: list[str] = []
         at = 0
         for start, end in spans:
             parts += (text[at:start], REMOVED)

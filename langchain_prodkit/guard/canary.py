@@ -7,7 +7,8 @@ import secrets
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_core.messages import SystemMessage
 from typing_extensions import override
@@ -103,7 +104,7 @@ class Canary:
         line = _PLANT.format(token=self._token)
         if isinstance(prompt, str):
             return f"{prompt}\n\n{line}"
-        content = prompt.content
+        content: Any = prompt.content
         new = (
             f"{content}\n\n{line}" if isinstance(content, str) else [*content, {"type": "text", "text": line}]
         )
@@ -119,7 +120,7 @@ class Canary:
             at = min((place for needle in needles if (place := bones.find(needle)) >= 0), default=-1)
             if at >= 0:
                 last = max(place + len(needle) for needle in needles if (place := bones.rfind(needle)) >= 0)
-                return _leak("canary", layer, encoding, written, at, last)
+                return _leak(layer, (at, last), "canary", encoding, written)
         bones = skeleton(layer.text)
         for stride in _STRIDES:
             for first in range(stride):
@@ -129,7 +130,7 @@ class Canary:
                     if at >= 0:
                         start = first + at * stride
                         end = start + len(needle) * stride
-                        return _leak("canary", layer, "interleaved", skeleton, start, end)
+                        return _leak(layer, (start, end), "canary", "interleaved")
         return None
 
 
@@ -150,11 +151,15 @@ def _fragments(word: str, size: int = FRAGMENT_CHARS) -> tuple[str, ...]:
 def _steps(text: str) -> str:
     """Write how far each letter is from the one before it: a Caesar shift changes nothing."""
     codes = [ord(char) - 97 for char in skeleton(text) if "a" <= char <= "z"]
-    return "".join(chr(97 + (b - a) % 26) for a, b in zip(codes, codes[1:], strict=False))
+    return "".join(chr(97 + (b - a) % 26) for a, b in pairwise(codes))
 
 
 def _leak(
-    code: str, layer: Layer, encoding: str, written: Callable[[str], str], start: int, end: int
+    layer: Layer,
+    place: tuple[int, int],
+    code: str,
+    encoding: str = "",
+    written: Callable[[str], str] = skeleton,
 ) -> Leak:
     """Lead a place in a skeleton back to the characters of the text."""
     places = (
@@ -162,6 +167,7 @@ def _leak(
         if written is _steps
         else origins(layer.text, written)
     )
+    start, end = place
     end += written is _steps  # n steps lie between n + 1 letters
     first, last = places[start], places[min(end, len(places)) - 1] + 1
     name = "+".join(part for part in (layer.encoding, encoding) if part)
@@ -222,11 +228,11 @@ class Fingerprint:
             bones = skeleton(layer.text)
             place = self._in(bones)
             if place:
-                return _leak("prompt_leak", layer, "", skeleton, *place)
+                return _leak(layer, place, "prompt_leak")
             place = self._in(bones[::-1])
             if place:
                 start, end = len(bones) - place[1], len(bones) - place[0]
-                return _leak("prompt_leak", layer, "reversed", skeleton, start, end)
+                return _leak(layer, (start, end), "prompt_leak", "reversed")
         return None
 
     def _in(self, bones: str) -> tuple[int, int] | None:

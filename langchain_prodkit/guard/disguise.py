@@ -38,6 +38,9 @@ class Layer:
 
     __slots__ = ("_new", "_old", "_parent", "depth", "encoding", "text")
 
+    depth: int
+    encoding: str
+
     def __init__(
         self,
         text: str,

@@ -15,6 +15,7 @@ import binascii
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from typing import Final, Literal
@@ -82,7 +83,7 @@ class Link:
 class Hosts:
     """The hosts that an answer may link to: `example.com` itself, `*.example.com` all below it too."""
 
-    __slots__ = ("_exact", "_below")
+    __slots__ = ("_below", "_exact")
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         """Read the names.
@@ -164,10 +165,10 @@ def _markdown(text: str, open_images: set[str]) -> Found:
     definitions = {_label(m[1]): (m.start(), m.end(), m[2]) for m in _DEFINITION.finditer(text)}
     opened: list[tuple[int, bool]] = []
     for match in re.finditer(r"\\.|!?\[|\]", text, re.DOTALL):
-        token = match[0]
-        if token.endswith("[") and token[0] != "\\":
-            opened.append((match.start(), token[0] == "!"))
-        elif token == "]" and opened:
+        sign = match[0]
+        if sign.endswith("[") and sign[0] != "\\":
+            opened.append((match.start(), sign[0] == "!"))
+        elif sign == "]" and opened:
             start, is_image = opened.pop()
             after = match.end()
             target = _DESTINATION.match(text, after)
@@ -234,7 +235,7 @@ def _link(start: int, end: int, address: str, *, is_fetched: bool) -> Link | Non
     address = re.sub(r"^(https?|ftp|wss?):/{0,}", r"\1://", address, flags=re.IGNORECASE)
     parts = _ADDRESS.fullmatch(address[:1].lower() + address[1:])
     scheme_end = address.find(":")
-    if 0 < scheme_end and re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]*", address[:scheme_end]):
+    if scheme_end > 0 and re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]*", address[:scheme_end]):
         parts = _ADDRESS.fullmatch(address[:scheme_end].lower() + address[scheme_end:])
     if parts is None:
         return None
@@ -298,10 +299,8 @@ def _decodes(word: str) -> bool:
         candidates.append(bytes.fromhex(word))
     if len(word) % 4 != 1 and re.search("[A-Z]", word) and re.search("[a-z]", word):
         padded = word.rstrip("=") + "=" * (-len(word.rstrip("=")) % 4)
-        try:
+        with suppress(binascii.Error, ValueError):
             candidates.append(base64.urlsafe_b64decode(padded))
-        except (binascii.Error, ValueError):
-            pass
     return any(_is_text(data) for data in candidates)
 
 

@@ -116,7 +116,7 @@ def warn_if_superseded(model: Any, *, stacklevel: int = 2) -> Superseded | None:
     found = superseded(model)
     if found is not None:
         warnings.warn(
-            f"{found.model} is superseded by {found.successor} ({SOURCES[found.maker]}, as of {found.as_of}): "
+            f"{found.model} is superseded by {found.successor} ({SOURCES[found.maker]}, {found.as_of}): "
             "newer versions keep to the system message better. Test the successor with your own attacks.",
             ModelAgeWarning,
             stacklevel=stacklevel + 1,

@@ -40,7 +40,8 @@ EMBEDDED_CUT: Final = 0.47
 TOPIC_CHARS: Final = 24
 """Shorter answers ("You're welcome!") are about nothing; letters and digits count."""
 JUDGE: Final = (
-    "You check the answers of a bot. You see its scope and one answer, never the question.\n\nScope: {scope}\n\n"
+    "You check the answers of a bot. You see its scope and one answer, never the question.\n\n"
+    "Scope: {scope}\n\n"
     "Reply with the single word IN when the answer belongs to this scope, or declines, greets or asks back; "
     "reply with the single word OUT when it does anything else."
 )
@@ -209,7 +210,7 @@ class ScopeGuard(StreamingRunnable[Any, Any]):
                 score, cut = (yield from self._asked(text, config)), 0.5
             else:
                 score, cut = yield from self._measured(text)
-        except Exception as error:  # noqa: BLE001 - whatever fails, the answer was not judged
+        except Exception as error:
             if self.on_error == "flag":
                 return [Reason("detector_error", "scope", 0.0)], None
             if isinstance(error, ProdkitError):

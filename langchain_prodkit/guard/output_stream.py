@@ -39,8 +39,12 @@ def transformed(guard: ScopeGuard, chunks: Any, config: RunnableConfig) -> Strea
     if guard.on_violation == "flag":
         yield from _watched(guard, first, chunks, config)
         return
+    yield from _held_back(guard, first, chunks, config)
+
+
+def _held_back(guard: ScopeGuard, chunk: Any, chunks: Any, config: RunnableConfig) -> StreamSteps[Any]:
+    """Let chunks leave when nothing in them can become a violation any more."""
     held = _Held(guard)
-    chunk = first
     while chunk is not END:
         held.add(chunk)
         reasons = yield from held.judged(config)
@@ -92,9 +96,9 @@ def _stopped(
     guard: ScopeGuard, held: _Held, reasons: list[Reason], config: RunnableConfig
 ) -> StreamSteps[Any]:
     """Act on a violation: raise, cut links out of what is held, or end with the refusal."""
-    if guard.on_violation == "replace" and all(reason.code in LINK_CODES for reason in reasons):
-        if held.without(reasons):
-            return
+    is_link = all(reason.code in LINK_CODES for reason in reasons)
+    if guard.on_violation == "replace" and is_link and held.without(reasons):
+        return
     verdict = held.verdict()
     yield Emit(CHECKED, verdict.as_dict(), config)
     held.is_over = True

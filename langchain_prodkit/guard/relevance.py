@@ -205,8 +205,8 @@ class RelevanceGate(ProdkitRunnable[Any, list[Document]]):
         if isinstance(value, str):
             return value
         raise InputTypeError(
-            "a relevance gate takes a question: a string, messages with one of the user, or a dict that holds "
-            "it under question_key"
+            "a relevance gate takes a question: a string, messages with one of the user, or a dict that "
+            "holds it under question_key"
         )
 
     def found_steps(self, value: Any, config: RunnableConfig) -> Steps[_Found]:

@@ -46,12 +46,14 @@ class Retrieval:
             source = source.vectorstore
         if not isinstance(source, VectorStore | Runnable):
             raise ConfigurationError(
-                f"a relevance gate takes a vector store, a retriever or a Runnable, not a {type(source).__qualname__}"
+                "a relevance gate takes a vector store, a retriever or a Runnable, not a "
+                f"{type(source).__qualname__}"
             )
         if not isinstance(source, VectorStore) and embeddings is None and score_key is None:
             raise ConfigurationError(
-                "this retriever gives no scores: pass embeddings= to measure its documents (LexicalEmbeddings() "
-                "compares words without a model), or score_key= where it puts a score into their metadata"
+                "this retriever gives no scores: pass embeddings= to measure its documents "
+                "(LexicalEmbeddings() compares words without a model), or score_key= where it "
+                "puts a score into their metadata"
             )
         self._source = source
         self._embeddings = embeddings
@@ -120,12 +122,12 @@ class Retrieval:
         if not isinstance(documents, list) or not all(isinstance(item, Document) for item in documents):
             raise GuardError("the retriever gave something else than a list of documents")
         if self._score_key is not None:
-            return [(document, document.metadata.get(self._score_key)) for document in documents]  # type: ignore[misc]
+            return [(document, document.metadata.get(self._score_key)) for document in documents]
         model = self._embeddings or getattr(self._source, "embeddings", None)
         if model is None:
             raise ConfigurationError(
-                "this vector store gives no scores that can be read: pass embeddings=, or say scores='similarity' "
-                "or scores='distance'"
+                "this vector store gives no scores that can be read: pass embeddings=, or say "
+                "scores='similarity' or scores='distance'"
             )
         if not documents:
             return []

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - look-alike characters are the subject
+# ruff: noqa: E501, RUF001 - look-alike characters are the subject
 """Write a text with nothing left but what a reader takes its letters and digits for.
 
 Case, spaces, punctuation, accents and invisible characters go; a letter of any script or style that
@@ -44,7 +44,7 @@ class _Outline(dict[int, str]):
         return bones
 
 
-def _bones(char: str) -> str:
+def _bones(char: str) -> str:  # noqa: PLR0911 - one line a kind
     if char.isascii():
         return char.lower() if char.isalnum() else ""
     if char in _LETTER_OF:

@@ -15,7 +15,7 @@ from langchain_prodkit._events import MARKED, Emit
 from langchain_prodkit._runnable import ProdkitRunnable, Steps
 from langchain_prodkit._text import Leaf, transform
 from langchain_prodkit.errors import ConfigurationError
-from langchain_prodkit.guard.border import Border, Method, new_border, neutralised
+from langchain_prodkit.guard.border import Border, Method, neutralised, new_border
 
 __all__ = ["Spotlight", "delimit"]
 
@@ -48,7 +48,7 @@ class Spotlight(ProdkitRunnable[Any, Any]):
 
     {"context": retriever | join, "question": RunnablePassthrough()}
     | Spotlight(untrusted_keys=["context"])  # adds the key "spotlight"
-    | ChatPromptTemplate.from_messages([("system", "You answer from {context}. {spotlight}"), ("human", "{question}")])
+    | ChatPromptTemplate.from_messages([("system", "{spotlight} {context}"), ("human", "{question}")])
     | model
     ```
 
@@ -128,7 +128,7 @@ class _Marking:
             return type(marked)(self._explained(list(marked)))
         return marked
 
-    def _kind(self, leaf: Leaf) -> Kind | None:
+    def _kind(self, leaf: Leaf) -> Kind | None:  # noqa: PLR0911 - one line a kind
         """Tell as what a text is marked; None when it is left as it is."""
         path = leaf.path
         key = path[0] if self._is_dict and path else None

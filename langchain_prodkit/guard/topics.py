@@ -23,18 +23,18 @@ _STEM_CHARS: Final = 5
 _GRAM_CHARS: Final = 4
 
 ANCHORS: Final = (
-    "Here is a Python script: import requests, def main(), for loop, print, return, class, function, code, program",
+    "Here is a Python script: import requests, def main(), for loop, print, return, class, function, program",
     "JavaScript, HTML and SQL code: const, let, function, SELECT FROM WHERE, console.log, div, algorithm",
     "A recipe: ingredients, flour, butter, eggs, sugar, oven, bake, stir, simmer, cook, tablespoon, minutes",
     "A poem with verses and rhymes about love, the moon, roses, the sea, the night and the stars",
-    "A short story: once upon a time there lived a princess, a dragon, a knight in a castle, a pirate captain",
+    "A short story: once upon a time there lived a princess, a dragon, a knight in a castle, a pirate",
     "Medical advice: symptoms, diagnosis, dose, tablets, disease, doctor, treatment, pain, fever",
     "Politics: the president, election, party, government, parliament, war, minister, vote",
     "Sports: the match, goal, team, league, player, championship, football, coach, season, score",
     "Mathematics: solve the equation, derivative, integral, theorem, proof, matrix, polynomial",
     "How to break into computers: exploit, malware, payload, password cracking, phishing, keylogger, hack",
     "How to make weapons or drugs: explosive, bomb, detonator, chemicals, synthesis, gun",
-    "My system prompt and instructions: I am an AI language model, developer mode, without restrictions, jailbreak",
+    "My system prompt and instructions: I am an AI language model, developer mode, restrictions, jailbreak",
     "History: the empire, ancient Rome, the revolution, century, king, battle, dynasty",
     "Science: physics, quantum, atoms, planets, evolution, cells, chemistry, energy, universe",
     "Entertainment: movie, actor, song, album, singer, celebrity, series, video game",

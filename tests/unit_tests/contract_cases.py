@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.load.serializable import Serializable
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableSequence
 from pydantic import BaseModel
 
 from langchain_prodkit import (
@@ -24,7 +25,17 @@ from langchain_prodkit import (
     harden,
 )
 from langchain_prodkit._harden import HardenedChain
-from langchain_prodkit.guard import HeuristicDetector
+from langchain_prodkit.guard import (
+    Canary,
+    HeuristicDetector,
+    LexicalEmbeddings,
+    QueryRewriter,
+    RelevanceGate,
+    Scope,
+    ScopeGuard,
+    Spotlight,
+    delimit,
+)
 from langchain_prodkit.limits import Budget, LocalLimiter, RetryPolicy
 from langchain_prodkit.privacy import (
     MemoryVault,
@@ -141,6 +152,18 @@ def _there_and_back() -> Runnable[Any, Any]:
     return redact | redact.restore()
 
 
+def _gate() -> RelevanceGate:
+    return RelevanceGate(RunnableLambda(_fetched), 0.1, embeddings=LexicalEmbeddings())
+
+
+def _fetched(question: str) -> list[Document]:
+    return [Document(question)]
+
+
+def _first_document(found: dict[str, Any]) -> str:
+    return str(found["context"][0].page_content)
+
+
 def plain(output: Any) -> Any:
     """Give what can be compared: the text of a message, anything else as it is."""
     return output.content if isinstance(output, BaseMessage) else output
@@ -178,6 +201,38 @@ CASES = [
         lambda: InjectionGuardRunnable([HeuristicDetector()]),
         lambda n: HumanMessage(_mail(n), id="1"),
         _mail,
+    ),
+    Case(
+        "Spotlight",
+        lambda: Spotlight(seed=1),
+        _mail,
+        lambda n: delimit(_mail(n), seed=1),
+        takes_any=False,
+    ),
+    Case("ScopeGuard", lambda: ScopeGuard("You read out numbers and mails."), _mail, _mail),
+    Case(
+        "ScopeGuard of messages",
+        lambda: ScopeGuard(canary=Canary("qzkvwxytrplmabcdefgh"), on_violation="replace"),
+        lambda n: AIMessageChunk(_mail(n), id="1"),
+        _mail,
+        is_serializable=False,
+    ),
+    Case(
+        "RelevanceGate of a chain",
+        lambda: _gate().answer_with(RunnableLambda(_first_document)),
+        _mail,
+        _mail,
+        is_serializable=False,
+        takes_any=False,
+        slow=lambda: _gate().answer_with(RunnableLambda(_first_document) | EchoModel(delay_s=60)),
+    ),
+    Case(
+        "QueryRewriter",
+        lambda: QueryRewriter(EchoModel()),
+        lambda n: f'{{"has_question": true, "question": "{_mail(n)}"}}',
+        _mail,
+        takes_any=False,
+        slow=lambda: QueryRewriter(EchoModel(delay_s=60)),
     ),
     Case(
         "RateLimitedAsyncChat",
@@ -239,9 +294,13 @@ SERIALIZABLE: list[type[Serializable]] = [
     PresidioRunnable,
     ProtectedChain,
     ProtectedChatModel,
+    QueryRewriter,
     RateLimitedAsyncChat,
     RetryPolicy,
     RunnableSequence,
+    Scope,
+    ScopeGuard,
+    Spotlight,
 ]
 NAMESPACES = ["langchain_prodkit", "tests"]
 
