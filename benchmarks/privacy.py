@@ -1,100 +1,128 @@
-"""How fast personal data is found, beside plain Presidio on the same model in the same run.
+"""How fast personal data is found, what that costs, and what stays readable, beside two peers in one run.
 
-`python -m benchmarks.privacy [--smoke]`. Both sides take turns, text by text, so that a busy machine
-slows both; the column to read is the ratio. The peer is Presidio as its documentation builds it, with
-the spaCy model that is installed here, asked for the same entities.
+`python -m benchmarks.privacy [--smoke] [--accuracy] [--json]`. The peers are Presidio as its documentation
+builds it and langchain-experimental's anonymizer, both with the spaCy model that is installed here and
+asked for the same entities. Sides take turns, so that a busy machine slows all of them; the column to
+read is the ratio. langchain-experimental also replaces what it finds.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from presidio_analyzer import AnalyzerEngine
-from presidio_analyzer.nlp_engine import NlpEngineProvider
-
+from benchmarks._privacy_accuracy import FILES, rows, scored, texts
+from benchmarks._privacy_peers import presidio
+from benchmarks._privacy_process import fresh
+from benchmarks._privacy_speed import Speed
 from benchmarks._table import report
-from langchain_prodkit.privacy import PresidioDetector
-from langchain_prodkit.privacy.ner import installed_model
+from langchain_prodkit.privacy import PresidioDetector, Span
+from langchain_prodkit.privacy.span import without_overlaps
 
-ARTICLE = (
-    "My name is Marie Stephen Leo,\ncall me at (123) 456-7890 or email me at some_fake.address23@gmail.com"
-)
-ENTITIES = ["PERSON", "PHONE_NUMBER", "EMAIL_ADDRESS", "LOCATION"]
-PATTERNS = ["PHONE_NUMBER", "EMAIL_ADDRESS"]
+LONG_CHARS = 25_000
 
 
-def _peer() -> AnalyzerEngine:
-    models = [{"lang_code": "en", "model_name": installed_model("auto", "en")}]
-    provider = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models})
-    return AnalyzerEngine(nlp_engine=provider.create_engine(), supported_languages=["en"])
+def _speed(*, is_smoke: bool) -> list[dict[str, Any]]:
+    mixed = texts()[:40] if is_smoke else texts()
+    speed = Speed(mixed, rounds=5 if is_smoke else 200)
+    return [
+        speed.article(),
+        speed.patterns(),
+        speed.cached(),
+        speed.chat(4 if is_smoke else 40),
+        speed.batch(),
+        speed.parity(20 if is_smoke else 1000),
+        speed.long(LONG_CHARS // 5 if is_smoke else LONG_CHARS),
+    ]
 
 
-def _timed(call: Callable[[], Any]) -> tuple[float, float]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    call()
-    return time.perf_counter() - wall, time.process_time() - cpu
+def _processes(*, is_smoke: bool) -> list[dict[str, Any]]:
+    made = []
+    cases = ("ours", "presidio") if is_smoke else ("ours", "presidio", "experimental")
+    starts = {case: fresh(case) for case in cases}
+    for unit, what in (("cpu s", "cold start to the first answer, CPU s"), ("MB", "memory after it, MB")):
+        each = {case: start[unit] for case, start in starts.items()}
+        made.append(
+            {
+                "case": what,
+                "ours": each["ours"],
+                "presidio": each["presidio"],
+                "langchain-experimental": each.get("experimental"),
+                "ours/presidio": each["ours"] / each["presidio"],
+            }
+        )
+    vault = fresh("vault", "5000" if is_smoke else "100000")
+    grown = vault["MB at the end"] - vault["MB at a tenth"]
+    made.append(
+        {
+            "case": f"vault over {vault['scopes']:,} scopes, MB",
+            "ours": vault["MB at the end"],
+            "goal": "flat (5 MB)",
+            "note": f"{grown:+.1f} MB since a tenth of them",
+        }
+    )
+    return made
 
 
-def _measure(name: str, ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> dict[str, Any]:
-    for call in (ours, theirs):
-        call()
-    walls: tuple[list[float], list[float]] = ([], [])
-    cpus = [0.0, 0.0]
-    for turn in range(rounds):
-        for side in (0, 1) if turn % 2 else (1, 0):
-            wall, cpu = _timed((ours, theirs)[side])
-            walls[side].append(wall)
-            cpus[side] += cpu
-    p50 = [statistics.median(one) * 1000 for one in walls]
-    return {
-        "case": name,
-        "ours p50 ms": p50[0],
-        "presidio p50 ms": p50[1],
-        "ratio p50": p50[0] / p50[1],
-        "ratio cpu": cpus[0] / cpus[1] if cpus[1] else None,
+def _accuracy() -> list[dict[str, Any]]:
+    peer = presidio()
+    patterns = PresidioDetector(profile="patterns")
+
+    def theirs(many: Sequence[str]) -> list[list[tuple[int, int, str]]]:
+        found = []
+        for text in many:
+            results: Any = peer.analyze(text, "en")
+            spans = [Span(one.start, one.end, one.entity_type, one.score) for one in results]
+            found.append([span[:3] for span in without_overlaps(text, spans)])
+        return found
+
+    def ours(detector: PresidioDetector) -> Any:
+        return lambda many: [[span[:3] for span in spans] for spans in detector.detect(many)]
+
+    systems: dict[str, Callable[[str], Any]] = {
+        "presidio, all it finds": lambda _: theirs,
+        "ours, balanced": lambda file: ours(_of(file, "balanced")),
+        "ours, strict": lambda file: ours(_of(file, "strict")),
+        "ours, patterns": lambda _: ours(patterns),
     }
+    table = []
+    for file in FILES:
+        data = rows(file)
+        for name, system in systems.items():
+            score = scored(data, system(file))
+            table.append({"texts": file, "system": name, "kind": "all", **score.row()})
+            if name == "ours, balanced":
+                table += [
+                    {"texts": file, "system": name, "kind": kind, **score.row(kind)}
+                    for kind in sorted(score.personal)
+                ]
+    return table
+
+
+def _of(file: str, profile: Any) -> PresidioDetector:
+    return PresidioDetector(profile=profile, languages=("en", "ko") if file == "ko_synth" else ("en",))
 
 
 def main() -> None:
-    """Run every case and print the table."""
+    """Run the cases and print their tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="a few rounds, to see that it runs")
-    rounds = 5 if parser.parse_args().smoke else 200
-    peer = _peer()
-
-    def theirs(text: str, entities: list[str]) -> Callable[[], Any]:
-        return lambda: peer.analyze(text, "en", entities=entities)
-
-    fresh = PresidioDetector(entities=ENTITIES, cache_size=0)
-    light = PresidioDetector(entities=PATTERNS, cache_size=0)
-    cached = PresidioDetector(entities=ENTITIES)
-    long = (ARTICLE + ". ") * 250
-    many = [f"{ARTICLE}, said customer number {n}." for n in range(64)]
-    rows = [
-        _measure("article", lambda: fresh.detect([ARTICLE]), theirs(ARTICLE, ENTITIES), rounds),
-        _measure("patterns only", lambda: light.detect([ARTICLE]), theirs(ARTICLE, PATTERNS), rounds),
-        _measure("cached", lambda: cached.detect([ARTICLE]), theirs(ARTICLE, ENTITIES), rounds),
-        _measure(
-            "64 texts",
-            lambda: fresh.detect(many),
-            lambda: [theirs(text, ENTITIES)() for text in many],
-            max(2, rounds // 20),
-        ),
-        _measure(
-            f"{len(long) // 1000} kB",
-            lambda: fresh.detect([long]),
-            theirs(long, ENTITIES),
-            max(2, rounds // 20),
-        ),
-    ]
-    spans = {(one.start, one.end, one.entity) for one in fresh.detect([ARTICLE])[0]}
-    peers = {(one.start, one.end, one.entity_type) for one in theirs(ARTICLE, ENTITIES)()}
-    same = "the same spans as" if spans == peers else "other spans than"
-    report("privacy", rows, notes=f"On the article's text the detector gives {same} Presidio.")
+    parser.add_argument("--accuracy", action="store_true", help="what stays readable, per kind, instead")
+    parser.add_argument("--json", action="store_true", help="print JSON only")
+    options = parser.parse_args()
+    if options.accuracy:
+        name, table = "privacy: accuracy", _accuracy()
+        notes = "leak: share of personal letters and digits left readable; over: share of the others hidden."
+    else:
+        name = "privacy"
+        table = [*_speed(is_smoke=options.smoke), *_processes(is_smoke=options.smoke)]
+        notes = "Both peers on the same model; ours/presidio below 1 is faster, except for texts per second."
+    if options.json:
+        print(json.dumps({"benchmark": name, "rows": table, "notes": notes}))
+    else:
+        report(name, table, notes=notes)
 
 
 if __name__ == "__main__":
