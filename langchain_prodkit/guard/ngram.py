@@ -1,0 +1,253 @@
+# ruff: noqa: PLR2004 - small odd factors keep hashed pairs apart
+"""A linear model over words, pieces of words and runs of words: microseconds, no extra needed.
+
+Every token contributes the weights of itself and its pieces (known once, then remembered) and of
+the pair, the pair with a gap and the triple that end in it. A window is the sum of its tokens'
+contributions, taken from running sums, so time is linear in the text whatever the overlap.
+
+The folder holds `weights.bin`: `buckets` signed bytes for the head `user`, then as many for
+`document`; the card says `buckets`, `window` and `stride` (in tokens), and for each head `scale`
+(of a byte), `bias` and the calibration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Final
+from zlib import crc32
+
+from pydantic import ConfigDict, PrivateAttr
+
+from langchain_prodkit._serial import Rebuilt
+from langchain_prodkit.errors import ModelFileError
+from langchain_prodkit.guard.heads import HEADS, heads_of
+from langchain_prodkit.guard.normalize import Reading, fold, readings
+from langchain_prodkit.guard.verdict import Reason, Score, Source
+from langchain_prodkit.guard.weights import SHIPPED, ModelFolder
+
+__all__ = ["NgramClassifier", "tokens"]
+
+LAYER: Final = "ngram"
+INLINE_CHARS: Final = 20_000
+"""Up to this many characters are scored on the event loop; more go to a thread."""
+REMEMBERED: Final = 50_000
+"""Tokens whose contribution is kept."""
+PIECE: Final = (3, 4, 5)
+REASON_FROM: Final = 0.3
+"""From this score up a reason names the window."""
+
+# Scripts written without spaces give one token a character; marks of Indic scripts are no letters.
+_TOKEN = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+    r"|(?:[^\W\d_]|[" + "\u0900-\u0dff" + r"]){1,24}|\d+|[^\w\s]"
+)
+_NUMBER = "0"
+
+
+def tokens(folded: str) -> list[str]:
+    """Cut folded text into words, characters of scripts without spaces, numbers and marks."""
+    return _TOKEN.findall(folded)
+
+
+def token_hash(token: str) -> int:
+    """Give a token its number; all numbers look alike to the model."""
+    return crc32((_NUMBER if token[0].isdecimal() else token).encode("utf-8", "replace"))
+
+
+def piece_buckets(token: str, buckets: int) -> list[int]:
+    """List the buckets of a token itself and of its pieces."""
+    if token[0].isdecimal():
+        token = _NUMBER
+    found = [token_hash(token) % buckets]
+    if len(token) > 2:
+        marked = f"<{token}>"
+        for size in PIECE:
+            found.extend(
+                crc32(b"#" + marked[at : at + size].encode("utf-8", "replace")) % buckets
+                for at in range(len(marked) - size + 1)
+            )
+    return found
+
+
+class NgramClassifier(Rebuilt):
+    """Tells attacks from harmless text by words and runs of words, in plain Python.
+
+    Reads every character of every text and of what its encodings hide. Two heads: attacks by users,
+    and instructions inside documents and tool results. Needs no extra.
+
+    Raises:
+        ModelFileError: At construction when a file is missing or the card is no card of an n-gram model; on
+            first use when the weights are not those whose SHA-256 the card names.
+    """
+
+    path: str | None = None
+    """The folder; None for the model that ships with the package."""
+    sha256: str | None = None
+    """SHA-256 of `card.json`, and so of the weights it names; None to trust the folder's card."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    _folder: ModelFolder = PrivateAttr()
+    _numbers: tuple[int, int, int] = PrivateAttr(default=(1, 1, 1))
+    _linear: tuple[tuple[float, float], ...] = PrivateAttr(default=())
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+    _weights: tuple[array[int], array[int]] | None = PrivateAttr(default=None)
+    _known: dict[str, tuple[int, int, int]] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, path: str | Path | None = None, *, sha256: str | None = None) -> None:
+        """Read the card; the weights follow on first use."""
+        super().__init__(path=None if path is None else str(path), sha256=sha256)
+        folder = ModelFolder(SHIPPED / "ngram" if path is None else path, kind="ngram", sha256=sha256)
+        card = folder.card
+        try:
+            buckets, window, stride = (int(card[name]) for name in ("buckets", "window", "stride"))
+            heads = [card["heads"][head] for head in HEADS]
+            self._linear = tuple((float(head["scale"]), float(head["bias"])) for head in heads)
+        except (KeyError, TypeError, ValueError):
+            buckets = window = stride = 0
+        if min(buckets, stride) < 1 or window < stride:
+            raise ModelFileError(
+                f"card.json in {folder.path} lacks a number of an n-gram model, or contradicts itself"
+            )
+        self._numbers = (buckets, window, stride)
+        self._folder = folder
+
+    @property
+    def name(self) -> str:
+        """The layer's name in reasons, errors and events."""
+        return LAYER
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What the model is, was trained on and can do, as its folder says."""
+        return dict(self._folder.card)
+
+    def score(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
+        """Score every text, one for one; time grows linearly with the text."""
+        return [self.score_readings(text, list(readings(text)), source=source) for text in texts]
+
+    async def ascore(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
+        """Score every text; more than 20,000 characters together are judged in a thread."""
+        if sum(map(len, texts)) > INLINE_CHARS:
+            return await asyncio.to_thread(self.score, texts, source=source)
+        return self.score(texts, source=source)
+
+    def score_readings(self, text: str, forms: Sequence[Reading], *, source: Source = "auto") -> Score:
+        """Score a text whose readings are already known."""
+        best: list[tuple[float, Reading, tuple[int, int]] | None] = [None] * len(HEADS)
+        windows = 0
+        for form in forms:
+            found = tokens(form.text)
+            if not found:
+                continue
+            spans = self._spans(len(found))
+            windows += len(spans)
+            for index, logits in enumerate(self._logits(found, spans)):
+                top = max(logits)
+                known = best[index]
+                if known is None or top > known[0]:
+                    best[index] = (top, form, spans[logits.index(top)])
+        value, reasons = 0.0, ()  # type: tuple[float, tuple[Reason, ...]]
+        for head in heads_of(source):
+            top_of_head = best[HEADS.index(head)]
+            if top_of_head is None:
+                continue
+            logit, form, (start, end) = top_of_head
+            score = self._folder.heads[head].score(logit, windows, source=source)
+            if score >= max(value, REASON_FROM):
+                span = form.span(*_characters(form.text, start, end))
+                reasons = (Reason(f"{head}_attack", LAYER, score, span, form.encoding),)
+            value = max(value, score)
+        return Score(value, reasons, len(text))
+
+    def heat(self, texts: Sequence[str]) -> list[float]:
+        """Tell which of some stretches look worst, by the higher head; quicker than `score`."""
+        heads = [self._folder.heads[head] for head in HEADS]
+        found = []
+        for text in texts:
+            words = tokens(fold(text))
+            if not words:
+                found.append(0.0)
+                continue
+            spans = self._spans(len(words))
+            logits = self._logits(words, spans)
+            found.append(
+                max(
+                    head.score(max(one), len(spans), source="auto")
+                    for head, one in zip(heads, logits, strict=True)
+                )
+            )
+        return found
+
+    def _spans(self, count: int) -> list[tuple[int, int]]:
+        """Cut `count` tokens into windows; the last one ends with the text."""
+        _, window, stride = self._numbers
+        if count <= window:
+            return [(0, count)]
+        return [(start, start + window) for start in (*range(0, count - window, stride), count - window)]
+
+    def _logits(
+        self, found: Sequence[str], spans: Sequence[tuple[int, int]]
+    ) -> tuple[list[float], list[float]]:
+        """Give the raw output of both heads for each span of tokens."""
+        user, document = self._loaded()
+        known = self._known
+        n = self._numbers[0]
+        a = b = 0
+        of_user: list[int] = [0]
+        of_document: list[int] = [0]
+        for token in found:
+            entry = known.get(token) or self._learnt(token)
+            c, u, d = entry
+            i = (b * 3 + c * 5 + 1) % n
+            j = (a * 7 + c * 11 + 2) % n
+            k = (a * 13 + b * 17 + c * 19 + 3) % n
+            of_user.append(u + user[i] + user[j] + user[k])
+            of_document.append(d + document[i] + document[j] + document[k])
+            a = b
+            b = c
+        outputs = []
+        for contributions, (scale, bias) in zip((of_user, of_document), self._linear, strict=True):
+            sums = list(accumulate(contributions))
+            outputs.append(
+                [bias + scale * (sums[end] - sums[start]) / (end - start) ** 0.5 for start, end in spans]
+            )
+        return outputs[0], outputs[1]
+
+    def _learnt(self, token: str) -> tuple[int, int, int]:
+        user, document = self._loaded()
+        pieces = piece_buckets(token, self._numbers[0])
+        entry = (token_hash(token), sum(user[i] for i in pieces), sum(document[i] for i in pieces))
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[token] = entry
+        return entry
+
+    def _loaded(self) -> tuple[array[int], array[int]]:
+        if self._weights is None:
+            with self._lock:
+                if self._weights is None:
+                    raw = self._folder.read("weights.bin")
+                    half = self._numbers[0]
+                    if len(raw) != 2 * half:
+                        raise ModelFileError(f"weights.bin in {self._folder.path} has the wrong length")
+                    self._weights = (array("b", raw[:half]), array("b", raw[half:]))
+        return self._weights
+
+
+def _characters(folded: str, start: int, end: int) -> tuple[int, int]:
+    """Say where the tokens `start:end` stand in the text."""
+    first = last = 0
+    for index, match in enumerate(_TOKEN.finditer(folded)):
+        if index == start:
+            first = match.start()
+        if index == end - 1:
+            last = match.end()
+            break
+    return first, last
