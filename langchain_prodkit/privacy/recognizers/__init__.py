@@ -11,6 +11,7 @@ from presidio_analyzer import predefined_recognizers
 
 from langchain_prodkit.privacy.recognizers.address import StreetAddressRecognizer
 from langchain_prodkit.privacy.recognizers.card import CardRecognizer
+from langchain_prodkit.privacy.recognizers.identity import BirthDateRecognizer, IdentityNumberRecognizer
 from langchain_prodkit.privacy.recognizers.korean import KoreanNumberRecognizer
 from langchain_prodkit.privacy.recognizers.korean_name import KoreanNameRecognizer
 from langchain_prodkit.privacy.recognizers.korean_place import KoreanPlaceRecognizer
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 __all__ = [
+    "BirthDateRecognizer",
     "CardRecognizer",
+    "IdentityNumberRecognizer",
     "InternetAddressRecognizer",
     "IntroducedNameRecognizer",
     "KoreanNameRecognizer",
@@ -47,16 +50,18 @@ _OWN = {
     "URL": WebAddressRecognizer,
 }
 # These find several entities each; what a text without Hangul or digits costs is one scan.
-_FAMILIES = (SecretRecognizer, KoreanNumberRecognizer, KoreanPlaceRecognizer, KoreanNameRecognizer)
+_FAMILIES = (
+    IdentityNumberRecognizer,
+    BirthDateRecognizer,
+    SecretRecognizer,
+    KoreanNumberRecognizer,
+    KoreanPlaceRecognizer,
+    KoreanNameRecognizer,
+)
 _PRESIDIO = {
     "IBAN_CODE": "IbanRecognizer",
-    "US_SSN": "UsSsnRecognizer",
-    "US_ITIN": "UsItinRecognizer",
-    "US_PASSPORT": "UsPassportRecognizer",
-    "US_DRIVER_LICENSE": "UsLicenseRecognizer",
     "US_BANK_NUMBER": "UsBankRecognizer",
     "UK_NHS": "NhsRecognizer",
-    "UK_NINO": "UkNinoRecognizer",
     "MAC_ADDRESS": "MacAddressRecognizer",
     "CRYPTO": "CryptoRecognizer",
 }
