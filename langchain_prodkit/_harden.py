@@ -14,10 +14,11 @@ from langchain_prodkit._chat import innermost, wrap
 from langchain_prodkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
     from langchain_core.runnables.base import RunnableLike
 
     from langchain_prodkit.evaluation import MLflowEvalCallback
-    from langchain_prodkit.guard import InjectionGuardRunnable
+    from langchain_prodkit.guard import InjectionGuardRunnable, Scope, ScopeGuard
     from langchain_prodkit.limits import RateLimiter
     from langchain_prodkit.privacy import PresidioRunnable
 
@@ -50,6 +51,7 @@ def harden(
     guard: InjectionGuardRunnable | Literal[True] | None = True,
     limits: RateLimiter | Mapping[str, Any] | Literal[True] | None = None,
     response_model: Any = None,
+    scope: str | Scope | BaseMessage | ScopeGuard | None = None,
     callback: MLflowEvalCallback | Literal[True] | None = None,
 ) -> Runnable[Any, Any]:
     """Put privacy, guard, limits, parsing and evaluation around a chat model or a chain.
@@ -58,7 +60,7 @@ def harden(
 
     ```python
     safe = PresidioRunnable().protect(RateLimitedAsyncChat(model, requests_per_minute=500))
-    chain = InjectionGuardRunnable() | prompt | InstructorParser(Ticket, llm=safe)
+    chain = InjectionGuardRunnable() | prompt | InstructorParser(Ticket, llm=safe) | ScopeGuard(scope)
     chain = chain.with_config(callbacks=[MLflowEvalCallback(redact=PresidioDetector())])
     ```
 
@@ -75,6 +77,9 @@ def harden(
             True for its retries without limits. Only for a chat model.
         response_model: What the answer must be; the model is re-asked when it is not. A chain
             cannot be re-asked: its answer is repaired and validated once.
+        scope: What the bot is for, as a description or the message of `scoped_prompt` (which belongs into
+            your prompt), for a `ScopeGuard` with its defaults on the answer; your own one, whose embeddings
+            or judge see more; or None for none.
         callback: True for an `MLflowEvalCallback()`, or your own. Unless it has a redactor already, it
             gets the detector of `privacy`.
 
@@ -84,10 +89,17 @@ def harden(
 
     Raises:
         ConfigurationError: `limits` were given for something that is not a chat model.
+
+    Warns:
+        ModelAgeWarning: The model is one that its maker has replaced.
     """
     shield = _privacy(privacy)
     target: Runnable[Any, Any] = coerce_to_runnable(model_or_chain)
     is_model = isinstance(innermost(target), BaseChatModel)
+    if is_model:
+        from langchain_prodkit.guard import warn_if_superseded  # noqa: PLC0415 - light, but only when asked for
+
+        warn_if_superseded(target)
     if limits is not None:
         if not is_model:
             msg = (
@@ -99,13 +111,7 @@ def harden(
     if shield is not None:
         target = shield.protect(target)
 
-    steps: list[Runnable[Any, Any]] = []
-    if guard is True:
-        from langchain_prodkit.guard import InjectionGuardRunnable  # noqa: PLC0415 - only when asked for
-
-        steps.append(InjectionGuardRunnable())
-    elif guard:
-        steps.append(guard)
+    steps = _guard(guard)
     if prompt is not None:
         steps.append(coerce_to_runnable(prompt))
     if response_model is None:
@@ -117,6 +123,7 @@ def harden(
             steps.append(InstructorParser(response_model, llm=target))
         else:
             steps += [target, InstructorParser(response_model)]
+    steps += _scope_guard(scope)
 
     chain = steps[0] if len(steps) == 1 else HardenedChain(*steps)  # type: ignore[call-arg]
     watcher = _callback(callback, shield)
@@ -128,6 +135,22 @@ def _behind_guard(steps: Sequence[Runnable[Any, Any]]) -> Runnable[Any, Any]:
     from langchain_prodkit.guard import InjectionGuardRunnable  # noqa: PLC0415 - only when asked for
 
     return steps[1] if isinstance(steps[0], InjectionGuardRunnable) else steps[0]
+
+
+def _guard(guard: InjectionGuardRunnable | bool | None) -> list[Runnable[Any, Any]]:
+    if guard is True:
+        from langchain_prodkit.guard import InjectionGuardRunnable  # noqa: PLC0415 - only when asked for
+
+        return [InjectionGuardRunnable()]
+    return [guard] if guard else []
+
+
+def _scope_guard(scope: Any) -> list[Runnable[Any, Any]]:
+    if scope is None:
+        return []
+    from langchain_prodkit.guard import ScopeGuard  # noqa: PLC0415 - only when asked for
+
+    return [scope if isinstance(scope, ScopeGuard) else ScopeGuard(scope)]
 
 
 def _privacy(privacy: PresidioRunnable | bool | None) -> PresidioRunnable | None:
