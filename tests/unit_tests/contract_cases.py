@@ -27,8 +27,10 @@ from langchain_prodkit import (
 from langchain_prodkit._harden import HardenedChain
 from langchain_prodkit.guard import (
     Canary,
+    ConductTracker,
     HeuristicDetector,
     LexicalEmbeddings,
+    MemoryConductStore,
     QueryRewriter,
     RelevanceGate,
     Scope,
@@ -234,6 +236,13 @@ CASES = [
         takes_any=False,
         slow=lambda: QueryRewriter(EchoModel(delay_s=60)),
     ),
+    Case("ConductTracker", lambda: ConductTracker(on_anonymous="pass"), _mail, _mail),
+    Case(
+        "InjectionGuardRunnable with conduct",
+        lambda: InjectionGuardRunnable([HeuristicDetector()], conduct=ConductTracker(on_anonymous="pass")),
+        _mail,
+        _mail,
+    ),
     Case(
         "RateLimitedAsyncChat",
         lambda: RateLimitedAsyncChat(EchoModel(), requests_per_minute=60_000, tokens_per_minute=60_000_000),
@@ -283,11 +292,13 @@ CASES = [
 
 SERIALIZABLE: list[type[Serializable]] = [
     Budget,
+    ConductTracker,
     EchoModel,
     HardenedChain,
     HeuristicDetector,
     InjectionGuardRunnable,
     LocalLimiter,
+    MemoryConductStore,
     MemoryVault,
     PresidioDetector,
     PresidioRestorer,
