@@ -47,8 +47,8 @@ class Record:
     """Characters of the file before `text`; only for text files."""
     column: int = 1
     """The place in its line at which the text begins; from 1."""
-    repeated: int = 0
-    """So many characters at the start stood in the record before, too."""
+    tail: int = 0
+    """So many characters at the end stand in the next record, too."""
 
 
 @contextmanager
@@ -75,16 +75,17 @@ def records(name: str, file: TextIO, *, kind: Kind | None, fields: tuple[str, ..
 
 def _pieces(name: str, file: TextIO) -> Iterator[Record]:
     text = file.read(CHUNK_CHARS)
-    offset, line, column, repeated = 0, 1, 1, 0
-    while len(text) > repeated:
-        yield Record(name, text, line, "", offset, column, repeated)
-        kept = text[-OVERLAP_CHARS:] if len(text) >= CHUNK_CHARS else ""
-        passed = text[: len(text) - len(kept)]
+    offset, line, column = 0, 1, 1
+    while True:
+        more = file.read(CHUNK_CHARS - OVERLAP_CHARS) if len(text) >= CHUNK_CHARS else ""
+        yield Record(name, text, line, "", offset, column, OVERLAP_CHARS if more else 0)
+        if not more:
+            return
+        passed, kept = text[:-OVERLAP_CHARS], text[-OVERLAP_CHARS:]
         offset += len(passed)
         line += passed.count("\n")
         column = len(passed) - passed.rfind("\n") if "\n" in passed else column + len(passed)
-        repeated = len(kept)
-        text = kept + file.read(CHUNK_CHARS - len(kept)) if kept else ""
+        text = kept + more
 
 
 def _rows(name: str, file: TextIO, fields: tuple[str, ...]) -> Iterator[Record]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -48,20 +47,17 @@ class Scan:
                 self.errors.append(str(error))
 
     def _judged(self, name: str, every: Iterator[Record]) -> Iterator[Finding]:
-        seen: deque[tuple[str, int | None]] = deque(maxlen=256)
         problem: list[ScanError] = []
         while batch := _batch(every, problem):
             for record, score in zip(batch, self._scores(batch), strict=True):
                 self.scanned += 1
                 if score.value < OPERATING_POINTS[self.source][self.operating_point]:
                     continue
-                finding = self._finding(record, score)
-                places = [(place.code, place.start) for place in finding.places]
-                if record.repeated and places and all(place in seen for place in places):
-                    continue
-                seen.extend(places)
+                reasons = [reason for reason in score.reasons if not _is_in_tail(record, reason)]
+                if score.reasons and not reasons:
+                    continue  # the next record holds it, with what follows
                 self.found += 1
-                yield finding
+                yield self._finding(record, score, reasons)
             self.on_progress(name, sum(len(record.text) for record in batch))
         if problem:
             raise problem[0]
@@ -77,8 +73,8 @@ class Scan:
             best = [max(pair, key=lambda score: score.value) for pair in zip(best, scores, strict=True)]
         return best
 
-    def _finding(self, record: Record, score: Score) -> Finding:
-        places = tuple(_place(record, reason) for reason in score.reasons)
+    def _finding(self, record: Record, score: Score, reasons: Sequence[Reason]) -> Finding:
+        places = tuple(_place(record, reason) for reason in reasons)
         layer = places[0].layer if places else self.detectors[-1].name
         return Finding(record, score.value, self.source, layer, places)
 
@@ -97,6 +93,10 @@ def _batch(every: Iterator[Record], problem: list[ScanError]) -> list[Record]:
     except ScanError as error:
         problem.append(error)
     return batch
+
+
+def _is_in_tail(record: Record, reason: Reason) -> bool:
+    return reason.span is not None and reason.span[0] >= len(record.text) - record.tail > 0
 
 
 def _place(record: Record, reason: Reason) -> Place:
