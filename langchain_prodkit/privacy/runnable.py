@@ -26,6 +26,7 @@ from langchain_prodkit.errors import (
 )
 from langchain_prodkit.privacy.access import entered, issued, known
 from langchain_prodkit.privacy.crypto import checked_key
+from langchain_prodkit.privacy.deadline import TimedDetector
 from langchain_prodkit.privacy.detector import PresidioDetector
 from langchain_prodkit.privacy.draft import Draft, plain
 from langchain_prodkit.privacy.experimental import as_detector
@@ -33,13 +34,13 @@ from langchain_prodkit.privacy.finder import Finder, Names, Source
 from langchain_prodkit.privacy.operators import Operators, plain_operators
 from langchain_prodkit.privacy.protect import ProtectedChain, ProtectedChatModel
 from langchain_prodkit.privacy.redact import Writer, checked, with_known
+from langchain_prodkit.privacy.remote import RemoteDetector
 from langchain_prodkit.privacy.report import AuditLog, Hidden, RedactionReport
 from langchain_prodkit.privacy.restore import NO_SCOPE, OnUnknown, PresidioRestorer
 from langchain_prodkit.privacy.sealed import SealedTexts
 from langchain_prodkit.privacy.surrogate import Cast, Need, cast_of, recast
 from langchain_prodkit.privacy.tokens import Grammar, entity_name
 from langchain_prodkit.privacy.vault import MemoryVault, Scope, scope_of
-from langchain_prodkit.privacy.workers import TOO_LATE, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["PresidioRunnable"]
 
 TOKEN_FORMAT: Final = "<{entity}_{n}>"  # noqa: S105 - no password
+_THREADS: Final = 16
 _SECRET_PARAMS = frozenset({"key", "salt"})
 
 
@@ -96,7 +98,7 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
     _grammar: Grammar = PrivateAttr()
     _ready: Operators = PrivateAttr()
     _audit: AuditLog | None = PrivateAttr(default=None)
-    _workers: Workers = PrivateAttr()
+    _bounded: Any = PrivateAttr()
 
     def __init__(
         self,
@@ -169,7 +171,13 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
         self._grammar = grammar
         self._ready = ready
         self._audit = audit
-        self._workers = Workers()
+        # Ours waits for nothing, or ends by itself.
+        is_bounded = detector_timeout_s is None or isinstance(
+            detector, PresidioDetector | TimedDetector | RemoteDetector
+        )
+        if detector_timeout_s is not None and not is_bounded:
+            detector = TimedDetector(detector, timeout_s=detector_timeout_s, threads=_THREADS)
+        self._bounded = detector
         watch_runs()
 
     @override
@@ -335,21 +343,13 @@ class PresidioRunnable(ProdkitRunnable[Any, Any]):
         return self._ready.sealer
 
     def _detect(self, texts: Sequence[str]) -> Any:
-        # Ours has nothing to wait for; spares it the way through a thread.
-        if self.detector_timeout_s is None or type(self.detector) is PresidioDetector:
-            return self.detector.detect(texts)
-        return self._workers.call(partial(self.detector.detect, texts), self.detector_timeout_s)
+        return self._bounded.detect(texts)
 
     async def _adetect(self, texts: Sequence[str]) -> Any:
-        adetect = getattr(self.detector, "adetect", None)
+        adetect = getattr(self._bounded, "adetect", None)
         if adetect is None:
-            return await self._workers.acall(partial(self.detector.detect, texts), self.detector_timeout_s)
-        if self.detector_timeout_s is None or type(self.detector) is PresidioDetector:
-            return await adetect(texts)
-        try:
-            return await asyncio.wait_for(adetect(texts), self.detector_timeout_s)
-        except TimeoutError:
-            raise RedactionError(TOO_LATE) from None
+            return await asyncio.to_thread(self._bounded.detect, texts)
+        return await adetect(texts)
 
     @override
     def to_json(self) -> Any:
