@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import spacy
 
 from langchain_prodkit.errors import ConfigurationError, MissingModelError
+from langchain_prodkit.privacy.mentions import handles, lookalikes, mended, repeated, settled
+from langchain_prodkit.privacy.recognizers.name import introduced_names
+from langchain_prodkit.privacy.recognizers.place import named_places
 from langchain_prodkit.privacy.span import Span
+from langchain_prodkit.privacy.words import recased
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -33,6 +37,8 @@ LABELS: Final = {
     "ORG": "ORGANIZATION", "DATE": "DATE_TIME", "TIME": "DATE_TIME", "NORP": "NRP",
 }  # fmt: skip
 """A model's label -> Presidio's name."""
+EAGERNESS: Final = {"balanced": 3.0, "strict": 4.0}
+"""Profile -> by how much a model's preference for "no entity" is lowered (in its own log-odds)."""
 _EAST_ASIAN = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 # spaCy's tokenizer takes quadratic time on long runs of punctuation without a blank.
 _LONG_RUN = re.compile(r"\S{200,}")
@@ -67,16 +73,42 @@ class Ner:
         """
         self.language = language
         self.profile = profile
+        self._wanted = frozenset(wanted)
         self._known = {label: entity for label, entity in LABELS.items() if entity in wanted}
         names = dict.fromkeys(installed_model(model, language) for model in models)
-        self._pipelines = [load_pipeline(name) for name in names]
+        self._pipelines = [load_pipeline(name, eagerness=EAGERNESS.get(profile, 0.0)) for name in names]
+        self._is_mended = profile in EAGERNESS
 
     def read(self, texts: Sequence[str]) -> Iterator[tuple[Any, list[Span]]]:
         """Give for each text, in order, its spaCy `Doc` (of the first model) and the spans found in it."""
         plain = [tokenizable(text) for text in texts]
-        for docs in zip(*(nlp.pipe(plain, batch_size=BATCH_TEXTS) for nlp in self._pipelines), strict=True):
+        read = (nlp.pipe(plain, batch_size=BATCH_TEXTS) for nlp in self._pipelines)
+        for text, *docs in zip(plain, *read, strict=True):
             spans = {span for doc in docs for span in self._spans(doc)}
-            yield docs[0], sorted(spans)
+            yield docs[0], self._mended(text, spans) if self._is_mended else sorted(spans)
+
+    def _mended(self, text: str, spans: Collection[Span]) -> list[Span]:
+        """Mend what was found, look again where the case is unusual, and find every name everywhere."""
+        found = mended(text, spans)
+        found = settled(found, [*self._placed(text)])
+        other = recased(text) if self.language == "en" else None
+        if other is not None:
+            again = {span for nlp in self._pipelines for span in self._spans(nlp(other))}
+            found += settled(mended(other, again), [*self._placed(other)])
+        if "PERSON" in self._wanted:
+            found += handles(text)
+            if self.profile == "strict":
+                found += lookalikes(text, found)
+        found += repeated(text, found)
+        return sorted(set(found))
+
+    def _placed(self, text: str) -> Iterator[Span]:
+        """Find what stands where, in English, names and places stand."""
+        if self.language != "en":
+            return
+        for entity, look in (("PERSON", introduced_names), ("LOCATION", named_places)):
+            if entity in self._wanted:
+                yield from (Span(start, end, entity, score) for start, end, score in look(text))
 
     def _spans(self, doc: Any) -> Iterator[Span]:
         for found in doc.ents:
@@ -109,7 +141,7 @@ def installed_model(model: str, language: str) -> str:
     raise MissingModelError(f"language {language!r}" if model == "auto" else model, commands=ways)
 
 
-def load_pipeline(name: str) -> Any:
+def load_pipeline(name: str, *, eagerness: float = 0.0) -> Any:
     """Load an installed pipeline with nothing in it but what finds entities.
 
     Raises:
@@ -123,7 +155,20 @@ def load_pipeline(name: str) -> Any:
     for pipe in ("tok2vec", "transformer"):
         if pipe in nlp.pipe_names and not listens:
             nlp.remove_pipe(pipe)
+    if eagerness:
+        _make_eager(ner, eagerness)
     return nlp
+
+
+def _make_eager(ner: Any, eagerness: float) -> None:
+    """Lower the bias of the step "this token is no entity", which is the last of a model's steps."""
+    if "upper" not in ner.model.ref_names or not ner.model.has_ref("upper"):
+        return
+    upper, outside = ner.model.get_ref("upper"), ner.moves.n_moves - 1
+    if upper.has_param("b") and ner.moves.get_class_name(outside) == "O":
+        bias = upper.get_param("b").copy()
+        bias[outside] -= eagerness
+        upper.set_param("b", bias)
 
 
 def tokenizable(text: str) -> str:
