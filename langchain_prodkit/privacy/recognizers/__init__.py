@@ -19,6 +19,7 @@ from langchain_prodkit.privacy.recognizers.mail import MailRecognizer
 from langchain_prodkit.privacy.recognizers.name import IntroducedNameRecognizer
 from langchain_prodkit.privacy.recognizers.network import InternetAddressRecognizer, WebAddressRecognizer
 from langchain_prodkit.privacy.recognizers.phone import TelephoneRecognizer
+from langchain_prodkit.privacy.recognizers.place import NamedPlaceRecognizer
 from langchain_prodkit.privacy.recognizers.secret import SecretRecognizer
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "KoreanNumberRecognizer",
     "KoreanPlaceRecognizer",
     "MailRecognizer",
+    "NamedPlaceRecognizer",
     "SecretRecognizer",
     "StreetAddressRecognizer",
     "TelephoneRecognizer",
@@ -46,9 +48,12 @@ _OWN = {
     "CREDIT_CARD": CardRecognizer,
     "STREET_ADDRESS": StreetAddressRecognizer,
     "PERSON": IntroducedNameRecognizer,
+    "LOCATION": NamedPlaceRecognizer,
     "IP_ADDRESS": InternetAddressRecognizer,
     "URL": WebAddressRecognizer,
 }
+# In English these are read together with what the model finds, so that one mends the other.
+_WITH_MODEL = frozenset({"PERSON", "LOCATION"})
 # These find several entities each; what a text without Hangul or digits costs is one scan.
 _FAMILIES = (
     IdentityNumberRecognizer,
@@ -71,6 +76,8 @@ def pattern_recognizers(*, language: str, entities: Collection[str], regions: Se
     """Build one recognizer for each of `entities` that a pattern can find."""
     made: list[Any] = []
     for entity in entities:
+        if entity in _WITH_MODEL and language == "en":
+            continue
         if entity == "PHONE_NUMBER":
             made.append(TelephoneRecognizer(supported_language=language, regions=regions))
         elif entity in _OWN:
