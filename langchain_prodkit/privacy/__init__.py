@@ -13,7 +13,8 @@ from langchain_prodkit._lazy import lazy_names
 if TYPE_CHECKING:
     from langchain_prodkit.privacy.deadline import TimedDetector
     from langchain_prodkit.privacy.detector import PresidioDetector
-    from langchain_prodkit.privacy.protect import ProtectedChain, ProtectedChatModel
+    from langchain_prodkit.privacy.protect import ProtectedChatModel
+    from langchain_prodkit.privacy.protected_chain import ProtectedChain
     from langchain_prodkit.privacy.redis_vault import RedisVault
     from langchain_prodkit.privacy.remote import RemoteDetector
     from langchain_prodkit.privacy.report import RedactionReport
@@ -21,11 +22,17 @@ if TYPE_CHECKING:
     from langchain_prodkit.privacy.runnable import PresidioRunnable
     from langchain_prodkit.privacy.sealed import decrypt
     from langchain_prodkit.privacy.span import Detector, Span
+    from langchain_prodkit.privacy.traces import (
+        MlflowRedaction,
+        install_mlflow_redaction,
+        redacted_langsmith_client,
+    )
     from langchain_prodkit.privacy.vault import MemoryVault, Scope, Vault
 
 __all__ = [
     "Detector",
     "MemoryVault",
+    "MlflowRedaction",
     "PresidioDetector",
     "PresidioRestorer",
     "PresidioRunnable",
@@ -47,10 +54,11 @@ __getattr__, __dir__ = lazy_names(
     {
         "Detector": "span",
         "MemoryVault": "vault",
+        "MlflowRedaction": "traces",
         "PresidioDetector": "detector",
         "PresidioRestorer": "restore",
         "PresidioRunnable": "runnable",
-        "ProtectedChain": "protect",
+        "ProtectedChain": "protected_chain",
         "ProtectedChatModel": "protect",
         "RedactionReport": "report",
         "RedisVault": "redis_vault",
