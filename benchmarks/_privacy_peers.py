@@ -7,8 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from langchain_prodkit.privacy.ner import installed_model
-
 __all__ = ["ARTICLE", "ENTITIES", "PATTERN_ENTITIES", "anonymizer", "presidio"]
 
 ARTICLE = (
@@ -19,6 +17,8 @@ PATTERN_ENTITIES = ["PHONE_NUMBER", "EMAIL_ADDRESS"]
 
 
 def _configuration() -> dict[str, Any]:
+    from langchain_prodkit.privacy.ner import installed_model  # noqa: PLC0415 - imports spaCy
+
     models = [{"lang_code": "en", "model_name": installed_model("auto", "en")}]
     return {"nlp_engine_name": "spacy", "models": models}
 

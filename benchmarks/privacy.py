@@ -53,7 +53,7 @@ def _processes(*, is_smoke: bool) -> list[dict[str, Any]]:
                 "ours/presidio": each["ours"] / each["presidio"],
             }
         )
-    vault = fresh("vault", "5000" if is_smoke else "100000")
+    vault = fresh("vault", "20000" if is_smoke else "100000")
     grown = vault["MB at the end"] - vault["MB at a tenth"]
     made.append(
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import ConfigurationError
@@ -16,6 +16,7 @@ __all__ = ["CUSTOM", "DenyList", "deny_lists"]
 
 CUSTOM: Final = "CUSTOM"
 """The entity of values that are listed without one."""
+_Tree: TypeAlias = "dict[str, _Tree]"
 # Scripts that write particles, or whole sentences, without a blank after a name.
 _GLUED = r"\p{Han}\p{Hangul}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 
@@ -55,21 +56,43 @@ class DenyList:
 
 
 def _compiled(regex: Any, values: Sequence[str]) -> Any:
-    # An accent can be written as one character or as two.
-    written = {unicodedata.normalize(form, value.strip()) for value in values for form in ("NFC", "NFD")}
-    # A value may be broken over lines; an underscore borders a word as a blank does.
-    words = sorted(
-        (regex.sub(r"(?:\\?\s)+", r"\\s+", regex.escape(value)) for value in written), key=len, reverse=True
-    )
-    before, after = (
-        rf"(?<![[\p{{L}}\p{{M}}\p{{N}}]--[{_GLUED}]])",
-        rf"(?![[\p{{L}}\p{{M}}\p{{N}}]--[{_GLUED}]])",
-    )
-    starts = [_bordered(regex, word, before, after) for word in words]
-    return regex.compile("|".join(starts), regex.IGNORECASE | regex.FULLCASE | regex.V1)
+    # An accent can be written as one character or as two, and a sharp s as two letters.
+    written = {
+        unicodedata.normalize(form, cased)
+        for value in values
+        for cased in (value.strip(), value.strip().casefold())
+        for form in ("NFC", "NFD")
+    }
+    # An underscore borders a word as a blank does; so does any letter of a script without blanks.
+    letter = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_GLUED}]]"
+    groups: dict[tuple[bool, bool], _Tree] = {}
+    for value in written:
+        is_word = regex.match(r"[\p{L}\p{N}]", value), regex.search(r"[\p{L}\p{M}\p{N}]$", value)
+        tree = groups.setdefault((bool(is_word[0]), bool(is_word[1])), {})
+        for token in regex.findall(r"\s+|\S", value):
+            tree = tree.setdefault(r"\s+" if token.isspace() else regex.escape(token), {})
+        tree[_END] = {}
+    forms = [
+        f"{f'(?<!{letter})' if first else ''}(?:{_form(tree)}){f'(?!{letter})' if last else ''}"
+        for (first, last), tree in groups.items()
+    ]
+    return regex.compile("|".join(forms), regex.IGNORECASE | regex.FULLCASE | regex.V1)
 
 
-def _bordered(regex: Any, word: str, before: str, after: str) -> str:
-    first = before if regex.match(r"\\?[\p{L}\p{N}]", word) else ""
-    last = after if regex.search(r"[\p{L}\p{M}\p{N}]$", word) else ""
-    return f"{first}{word}{last}"
+_END: Final = ""
+
+
+def _form(tree: _Tree) -> str:
+    """Write a tree of values as one expression: common beginnings are read once, the longest value wins."""
+    branches = []
+    for token, below in tree.items():
+        if token == _END:
+            continue
+        chain = token
+        while len(below) == 1 and _END not in below:
+            ((token, below),) = below.items()  # noqa: PLW2901 - down the chain
+            chain += token
+        branches.append(chain + (_form(below) if below.keys() != {_END} else ""))
+    if len(branches) == 1 and _END not in tree:
+        return branches[0]
+    return f"(?:{'|'.join(branches)}){'?' if _END in tree else ''}"
