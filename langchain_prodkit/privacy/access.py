@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from langchain_prodkit._runnable import Steps
     from langchain_prodkit.privacy.vault import Scope
 
-__all__ = ["entered", "forgotten", "is_local", "issued", "known", "looked_up"]
+__all__ = ["entered", "is_local", "issued", "known", "looked_up"]
 
 
 def entered(vault: Any, scope: Scope) -> Steps[list[tuple[str, str]]]:
@@ -45,11 +45,6 @@ def known(vault: Any, scope: Scope) -> Steps[bool]:
     return is_known
 
 
-def forgotten(vault: Any, scope: Scope) -> Steps[None]:
-    """Erase every value of `scope` for good."""
-    yield from _done(vault, "forget", _forget, scope)
-
-
 def is_local(vault: Any) -> bool:
     """Tell whether nothing in the vault waits."""
     return bool(getattr(vault, "is_local", False))
@@ -64,8 +59,10 @@ def _done(vault: Any, name: str, one_by_one: Callable[..., Any], *args: Any) -> 
 
 
 def _enter(vault: Any, scope: Scope) -> list[tuple[str, str]]:
-    vault.open(scope)
-    return list(vault.values(scope))
+    # A vault of the caller's may know nothing of scopes that are empty, nor list what it holds.
+    if hasattr(vault, "open"):
+        vault.open(scope)
+    return list(vault.values(scope)) if hasattr(vault, "values") else []
 
 
 def _tokens(vault: Any, scope: Scope, wanted: Sequence[tuple[str, str]]) -> list[str]:
@@ -77,8 +74,4 @@ def _values(vault: Any, scope: Scope, tokens: Sequence[str]) -> list[str | None]
 
 
 def _knows(vault: Any, scope: Scope) -> bool:
-    return bool(vault.knows(scope))
-
-
-def _forget(vault: Any, scope: Scope) -> None:
-    vault.forget(scope)
+    return bool(vault.knows(scope)) if hasattr(vault, "knows") else True

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from langchain_prodkit.privacy.tokens import Grammar
 
-__all__ = ["Finder", "Names", "Source"]
+__all__ = ["Finder", "Names", "Source", "is_apart"]
 
 
 class Source(Protocol):
@@ -92,6 +92,13 @@ class Names:
             if near < len(self._sorted) and self._sorted[near].startswith(tail):
                 return at
         return len(text)
+
+
+def is_apart(name: str, before: str, after: str) -> bool:
+    """Tell whether `name` would be found between these texts: a word of its own."""
+    return not (_is_word(name[0]) and _is_word(before[-1:])) and not (
+        _is_word(name[-1]) and _is_word(after[:1])
+    )
 
 
 def _whole(name: str) -> str:

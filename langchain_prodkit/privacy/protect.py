@@ -1,4 +1,4 @@
-"""Wrappers through which nothing but redacted values pass: around a chat model, around a chain."""
+"""A chat model through which nothing but redacted messages pass."""
 
 from __future__ import annotations
 
@@ -22,14 +22,12 @@ from langchain_prodkit._runnable import (
     Open,
     Out,
     Steps,
-    StreamingRunnable,
     StreamSteps,
     adrive,
     drive,
 )
 from langchain_prodkit._runs import asked, watch_runs
-from langchain_prodkit.errors import UnknownScopeError
-from langchain_prodkit.privacy.restore import NO_SCOPE, Reader, added, guarding, reading, restoring, safely
+from langchain_prodkit.privacy.restore import Reader, guarding, reading, safely
 from langchain_prodkit.privacy.stream import ChunkStream
 from langchain_prodkit.privacy.vault import Scope, scope_of
 
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
     from langchain_prodkit._chat import AnyRunManager
     from langchain_prodkit.privacy.report import RedactionReport
 
-__all__ = ["ProtectedChain", "ProtectedChatModel"]
+__all__ = ["ProtectedChatModel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,59 +281,6 @@ class ProtectedChatModel(DelegatingChatModel):
                 context.run(self._drop)
 
 
-class ProtectedChain(StreamingRunnable[Any, Any]):
-    """Redacts the input of a chain and restores its output, streams included.
-
-    What is fetched inside the chain (documents, tool results, stored history) is not seen here and
-    reaches the model as it is: protect the chat model instead wherever there is one to protect.
-
-    Raises:
-        RedactionError: Something failed; the chain was not run, or its output not given away.
-    """
-
-    chain: Any
-    """The Runnable that sees placeholders."""
-    privacy: Any
-    """The `PresidioRunnable` that hides and restores."""
-
-    def __init__(self, chain: Any, *, privacy: Any, **kwargs: Any) -> None:
-        """Wrap `chain`; `privacy.protect(chain)` does this."""
-        super().__init__(chain=chain, privacy=privacy, **kwargs)  # type: ignore[call-arg]
-        watch_runs()
-
-    @override
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        super().__setstate__(state)
-        watch_runs()
-
-    @override
-    def _steps(self, value: Any, config: RunnableConfig, **kwargs: Any) -> Steps[Any]:
-        scope = _known(config)
-        redacted = yield from self.privacy.redacting(value, scope, config)
-        answer = yield Call(self.chain.invoke, self.chain.ainvoke, redacted, config, **kwargs)
-        reader = yield from safely(reading(self.privacy, scope))
-        restored = yield from safely(reader.whole(answer))
-        yield from self.privacy.audited("restored", reader.counts())
-        yield reader.event(config)
-        return restored
-
-    @override
-    def _transform_steps(
-        self, chunks: Any, config: RunnableConfig, kwargs: dict[str, Any]
-    ) -> StreamSteps[Any]:
-        value: Any = END
-        while (chunk := (yield Next(chunks))) is not END:
-            value = added(value, chunk)
-        if value is END:
-            return
-        scope = _known(config)
-        redacted = yield from self.privacy.redacting(value, scope, config)
-        stream = yield Open(self.chain.stream, self.chain.astream, redacted, config, **kwargs)
-        reader = yield from safely(reading(self.privacy, scope))
-        yield from restoring(stream, reader, config)
-        yield from self.privacy.audited("restored", reader.counts())
-
-
 async def _within(context: Context, awaitable: Any) -> Any:
     async def wait() -> Any:
         return await awaitable
@@ -369,13 +314,6 @@ def _shown(messages: list[BaseMessage]) -> list[BaseMessage]:
 
 def _chunk(message: Any, info: dict[str, Any] | None) -> ChatGenerationChunk:
     return ChatGenerationChunk(message=message, generation_info=info)
-
-
-def _known(config: RunnableConfig) -> Scope:
-    scope = scope_of(config)
-    if scope is None:  # pragma: no cover - inside its own run there always is one
-        raise UnknownScopeError(NO_SCOPE)
-    return scope
 
 
 def _restored(result: ChatResult, reader: Reader, metadata: dict[str, Any]) -> Steps[ChatResult]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_prodkit.errors import RedactionError
 from langchain_prodkit.privacy.draft import NUMBER, Draft, plain
+from langchain_prodkit.privacy.finder import is_apart
 from langchain_prodkit.privacy.report import Hidden
 from langchain_prodkit.privacy.sealed import Sealed
 from langchain_prodkit.privacy.span import Span, without_overlaps
@@ -80,24 +81,34 @@ class Writer:
         """Write every leaf, once the vault has given the tokens and a cast its made-up values."""
         written = []
         for draft, plans in zip(drafts, self._plans, strict=True):
-            texts = [
-                "".join(one if isinstance(one, str) else self._stand_in(one, tokens, cast) for one in plan)
-                for plan in plans
-            ]
-            written.append(draft.text(texts))
+            written.append(draft.text([self._joined(plan, tokens, cast) for plan in plans]))
         return written
+
+    def _joined(
+        self,
+        plan: Sequence[str | _Want],
+        tokens: Mapping[tuple[str, str], str],
+        cast: Mapping[str, str],
+    ) -> str:
+        parts = [one for one in plan if one]
+        text: list[str] = []
+        for n, part in enumerate(parts):
+            if isinstance(part, str):
+                text.append(part)
+                continue
+            token = tokens[part.entity, part.value]
+            name = cast.get(token, "") if part.kind else ""
+            after = parts[n + 1] if n + 1 < len(parts) else ""
+            if name and is_apart(name, text[-1] if text else "", after if isinstance(after, str) else ""):
+                text.append(json.dumps(name, ensure_ascii=False)[1:-1] if part.is_json else name)
+            else:
+                text.append(token if part.is_bare else self._grammar.placeholder(token))
+        return "".join(text)
 
     def _wanted(self) -> Iterator[_Want]:
         for plans in self._plans:
             for plan in plans:
                 yield from (one for one in plan if isinstance(one, _Want))
-
-    def _stand_in(self, want: _Want, tokens: Mapping[tuple[str, str], str], cast: Mapping[str, str]) -> str:
-        token = tokens[want.entity, want.value]
-        if want.kind and token in cast:
-            name = cast[token]
-            return json.dumps(name, ensure_ascii=False)[1:-1] if want.is_json else name
-        return token if want.is_bare else self._grammar.placeholder(token)
 
     def _text(
         self, draft: Draft, n: int, text: str, spans: Sequence[Span], *, is_json: bool

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from langchain_prodkit._chat import innermost, wrap
 from langchain_prodkit._events import REDACTED, Emit
-from langchain_prodkit._runnable import Call, ProdkitRunnable, Steps, adrive, drive
+from langchain_prodkit._runnable import Call, Steps, adrive, drive
 from langchain_prodkit._runs import watch_runs
 from langchain_prodkit._text import OnBinary, leaves, replace
 from langchain_prodkit.errors import (
@@ -28,11 +28,13 @@ from langchain_prodkit.privacy.access import entered, issued, known
 from langchain_prodkit.privacy.crypto import checked_key
 from langchain_prodkit.privacy.deadline import TimedDetector
 from langchain_prodkit.privacy.detector import PresidioDetector
+from langchain_prodkit.privacy.discreet import Discreet
 from langchain_prodkit.privacy.draft import Draft, plain
 from langchain_prodkit.privacy.experimental import as_detector
 from langchain_prodkit.privacy.finder import Finder, Names, Source
 from langchain_prodkit.privacy.operators import Operators, plain_operators
-from langchain_prodkit.privacy.protect import ProtectedChain, ProtectedChatModel
+from langchain_prodkit.privacy.protect import ProtectedChatModel
+from langchain_prodkit.privacy.protected_chain import ProtectedChain
 from langchain_prodkit.privacy.redact import Writer, checked, with_known
 from langchain_prodkit.privacy.remote import RemoteDetector
 from langchain_prodkit.privacy.report import AuditLog, Hidden, RedactionReport
@@ -55,13 +57,20 @@ _THREADS: Final = 16
 _SECRET_PARAMS = frozenset({"key", "salt"})
 
 
-class PresidioRunnable(ProdkitRunnable[Any, Any]):
+class PresidioRunnable(Discreet):
     """Hides personal data: the same value comes back, every text in it free of what was found.
 
     Reads `str`, prompt values, messages (system, tool calls and tool results included), documents,
     dicts, lists, dataclasses and pydantic models. A value gets the same placeholder every time within
     a scope: `config["configurable"]["user_id"]` and `["thread_id"]`, or the root run without the latter.
     Text that already looks like a placeholder is hidden as well, so nobody can ask for a stored value.
+
+    Numbers of seven digits and more are read too, and keys of mappings that are no names of fields
+    (`ages["Ada Byron"]`, not `question`). In the place of a number stands a placeholder, so its type
+    changes to `str` until it is restored. Two spellings of a value that differ in Unicode only (NFKC) share
+    a placeholder and come back in the first one.
+
+    Its run shows callbacks and tracers what went out, not what came in.
 
     The primary form is `.protect(chat_model)`; by hand it is `redact | prompt | model | redact.restore()`.
 
