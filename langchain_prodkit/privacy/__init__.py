@@ -46,6 +46,8 @@ __all__ = [
     "TimedDetector",
     "Vault",
     "decrypt",
+    "install_mlflow_redaction",
+    "redacted_langsmith_client",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -68,5 +70,7 @@ __getattr__, __dir__ = lazy_names(
         "TimedDetector": "deadline",
         "Vault": "vault",
         "decrypt": "sealed",
+        "install_mlflow_redaction": "traces",
+        "redacted_langsmith_client": "traces",
     },
 )
