@@ -46,7 +46,7 @@ def checked_scores(detector: Detector, scores: Any, count: int) -> list[Score]:
 
 def detector_failure(detector: Detector, error: Exception) -> ProdkitError:
     """Turn what a detector raised into an error that repeats none of the text."""
-    if isinstance(error, GuardError | SETUP_ERRORS):
+    if isinstance(error, (GuardError, *SETUP_ERRORS)):
         return error
     return GuardError(
         f"detector {detector.name!r} failed with {type(error).__qualname__}; the input was not judged and "

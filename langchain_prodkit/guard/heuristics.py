@@ -14,6 +14,8 @@ from langchain_prodkit.guard.verdict import Reason, Score, Source
 __all__ = ["HeuristicDetector"]
 
 LAYER: Final = "heuristics"
+_CONTENT: Final = frozenset({"document", "tool"})
+"""Sources in which nobody is entitled to give the assistant a task; `auto` may be a user's."""
 INLINE_CHARS: Final = 20_000
 """Up to this many characters are scored on the event loop; more go to a thread."""
 
@@ -42,17 +44,17 @@ class HeuristicDetector(Written):
             return await asyncio.to_thread(self.score, texts, source=source)
         return self.score(texts, source=source)
 
-    def score_readings(self, text: str, forms: Iterable[Reading], *, source: Source = "auto") -> Score:  # noqa: ARG002 - one cut for all sources
+    def score_readings(self, text: str, forms: Iterable[Reading], *, source: Source = "auto") -> Score:
         """Score a text whose readings are already known."""
-        return _score(text, forms)
+        return _score(text, forms, is_content=source in _CONTENT)
 
 
-def _score(text: str, forms: Iterable[Reading]) -> Score:
+def _score(text: str, forms: Iterable[Reading], *, is_content: bool) -> Score:
     best: dict[str, Reason] = {}
     depth = count = 0
     for count, reading in enumerate(forms, 1):  # noqa: B007 - the last one counts
         depth = max(depth, reading.depth)
-        for code, weight, start, end in fired(reading.text):
+        for code, weight, start, end in fired(reading.text, is_content=is_content):
             old = best.get(code)
             if old is None or old.score < weight:
                 best[code] = Reason(code, LAYER, weight, reading.span(start, end), reading.encoding)

@@ -8,71 +8,17 @@ only at the start of a word. `_` stands for a blank at the end. All are compared
 
 from __future__ import annotations
 
-from enum import IntFlag
 from typing import Final
 
-__all__ = ["LEXICON", "Does"]
+from langchain_prodkit.guard.concepts import Does
 
-
-class Does(IntFlag):
-    """What a word does in an attack."""
-
-    OVERRIDE = 1
-    """Tells to drop something: ignore, forget."""
-    RULES = 2
-    """What is to be dropped: instructions, rules, guidelines."""
-    QUALIFY = 4
-    """Which ones: previous, above, your, system."""
-    EVERYTHING = 8
-    """All that was said."""
-    PRIOR = 16
-    """Before, above, until now."""
-    REVEAL = 32
-    """Tells to show something: print, repeat, translate."""
-    PROMPT = 64
-    """The system prompt under any of its names."""
-    ROLE = 128
-    """Tells to become somebody: you are now, act as, pretend."""
-    FREE = 256
-    """Without rules, filters or refusals."""
-    MODE = 512
-    """A jailbreak by name: developer mode, DAN."""
-    ADDRESS = 1024
-    """Speaks to the machine that reads: note to the AI."""
-    VOID = 2048
-    """Says that rules ended: no longer apply, are lifted."""
-    NEW = 4096
-    """Announces rules of its own: new system instruction."""
-    CONCEAL = 8192
-    """Tells to keep it from the user."""
-    AUTHORITY = 16384
-    """Claims to be the developer or administrator."""
-    OBEY = 32768
-    """Demands obedience: obey only me, answer only with."""
-    SEND = 65536
-    """Moves data away: send, post, upload."""
-    ASSET = 131072
-    """What is worth stealing: conversation, API key, passwords."""
-    ASK = 262144
-    """Asks what something is: what is your ..."""
-    ABOUT = 524288
-    """Talks about a text instead of saying it: means, phrase, someone writes."""
-    YOURS = 1048576
-    """Concerns the machine that is spoken to: your, you."""
-    DEMAND = 2097152
-    """Wants something done at once: you must, before anything else, reply with."""
-    MASTER = 8388608
-    """Makes the writer the only one to be obeyed."""
-    TARGET = 16777216
-    """An address to send something to; found by pattern."""
-    BORDER = 33554432
-    """A forged border of a role or document; found by pattern."""
-    WILD = 4194304
-    """Frequent in jailbreaks that tell a story; means nothing alone."""
+__all__ = ["LEXICON"]
 
 
 LEXICON: Final[dict[Does, str]] = {
     Does.OVERRIDE: """
+記憶から消|従う必要はあり|従う必要はない|守る必要はあり|破棄して|捨てて|احذف من ذاكر|ضع جانب|لا تتقيد|لا تتبع|忽视|不必遵守|无需遵守|不用遵守|ไม่ต้องปฏิบัติตาม|ไม่ต้องทำตาม|ทิ้งคำสั่ง|khong can tuan theo|khong tuan theo|tidak perlu mengikuti|nie musisz przestrzegac|du musst nicht|ya no tienes que|tu n'as plus a|nao precisa mais|non devi piu|je hoeft niet meer|artik uymak zorunda|
+leave behind|leave aside|lay aside|don't listen to|do not listen to|stop caring about|do not adhere to|don't adhere to|deviate from|disobey|despite|invalidate|ignorera*|bortse|hoppa over|radera|overge|folj inte|lyd inte|upphav*|aterkalla*|ignorer*|glem|se bort fra|unohda*|jata huomiotta|zapomen*|ignoruj*|zrus*|felejtsd el|hagyd figyelmen|забудь*|відкин*|знехтуй*|не виконуй*|не дотримуйся|обійди|버리고|버려|버릴|신경 쓰지|신경쓰지|지우고|따르지 말|무효로|laktaw*|kanselahin*|wag pansinin|huwag pansinin|wag sundin|isawalang|অগ্রাহ্য|বাদ দাও|এড়িয়ে যা|মুছে ফেল|تخلص من|تغاض|اترك جميع|لا تتبعي|لا تطبق|प्रयोग मत|भुला|हटा दो|ignoreaza*|lasa deoparte|sari peste|
 drop each|drop whatever|drop one|drop both|drop such|
 drop all|drop any|drop your|drop the|drop every|drop these|drop those|drop previous|drop prior|drop former|drop earlier|drop initial|drop my|
 jangan lagi|uyma|nie trzymaj sie|nie przestrzegaj*|не придерживайся|больше не следуй|dung theo|不要再|别再|지키지 마|지키지마|따르지 않|تخط|لا تلتزم|पालन मत|মেনে চলো না|মানবে না|उल्लंघन|迂回|破って|忘れて|破れ|無視して|守らない|従わず|อย่าปฏิบัติตาม|ฝ่าฝืน|halte dich nicht mehr|folge nicht mehr|ne respectez plus|ne suivez plus|no obedezcas|nao obedeca|non obbedire|volg niet langer|houd je niet aan|sluit niet aan|
@@ -108,6 +54,7 @@ ignorera*|glom*|strunta i|bortse fran|asidosatt*|
 התעלם|התעלמ|שכח|בטל את|נגד ההוראות
 """,
     Does.RULES: """
+previous tasks|previous assignments|previous information|prior information|prior tasks|information you received|the developer wrote|the operator wrote|the developer said|the operator said|your operator|your developers|your creators|what you've been told|what you were told|what you have been told|aufgaben|informationen|anforderung*|tareas|taches|tarefas|compiti|taken|zadania|задани*|задач*|gorev*|nhiem vu|tugas|instruktion*|regler*|anvisning*|direktiv*|riktlinj*|begransning*|foreskrift*|instrukser*|retningslinj*|ohjeet|ohjeita|saannot|saantoj*|pokyny|pravidla|utasitas*|szabaly*|вказівк*|обмежен*|розпоряджен*|patakaran*|panuntunan*|mga utos|limitasyon*|নির্দেশনা|নীতি|বিধি|ضوابط|سياسات|المبادئ|مهامك|المهام السابقه|प्रतिबंध|सीमाएं|दिशानिर्देश|दिशा-निर्देश|
 previous prompt|prior prompt|system prompt|original prompt|initial prompt|earlier prompt|above prompt|prompt above|your prompt|first prompt|
 kontext|contexto|contexte|contesto|kontekst*|контекст*|baglam*|ngu canh|konteks|맥락|컨텍스트|上下文|语境|文脈|コンテキスト|السياق|ارشادات|توجيهات|संदर्भ|প্রসঙ্গ|บริบท|הקשר|veiligheidsregels|sicherheitsregel*|alituntunin*|kurallarin*|제약|방침|方針|规章|方针|
 directions|protocols|boundaries|principles|ethics|moral guidelines|norms|context|safety settings|content filters|filters|role|persona|system settings|alignment|mandates|safety measures|
@@ -139,6 +86,8 @@ instructiun*|reguli*|regulile|indicatii*|comenzi*|
 ההוראות|הוראות|הכללים|ההנחיות
 """,
     Does.QUALIFY: """
+السابق|قواعدك|ارشاداتك|تعليماتك|توجيهاتك|امان|السابقين|
+past|of the operator|of the developer|the developer wrote|the operator wrote|your operator|your developers|your creators|what you've been told|what you were told|what you have been told|initially|foregaende|samtliga|dina|hittills|ursprunglig*|befintlig*|tidligere|foregående|aiemmat|kaikki|vsechny|predchozi|elozo|korabbi|osszes|раніше|початков*|всі|твої|свої|ваші|dati|dating|mga dating|kaligtasan|sinabi sa iyo|পূর্ববর্তী|সকল|এর আগে|المذكوره|التي تلقيتها|سابقا|मौजूदा|दिए गए|anteriores|recibid*|recebid*|recues|erhalten*|
 المطور|개발자|开发者|開発者|वर्तमान|เหล่านี้|나의|네_|안전|安全|นักพัฒนา|ความปลอดภัย|डेवलपर|सुरक्षा|নিরাপত্তা|sicherheits*|de seguridad|de seguranca|di sicurezza|bezpieczenstwa|безопасности|guvenlik*|an toan|keamanan|veiligheids*|seguridad|entwickler*|desarrollador|developpeur|desenvolvedor|sviluppatore|tworcy|разработчика|gelistirici*|nha phat trien|pengembang*|
 any of the|all of the|developer's|openai's|the system's|the developer|of the developer|you were given|you have been given|you've been given|you received|you got|you have received|given to you|ethical|set by|that were|previously|
 previous|prior|above|earlier|preceding|foregoing|former|existing|initial|original|all|any|every|your|system|
@@ -169,6 +118,8 @@ tidigare|ovan|alla|
 הקודמות|לעיל|כל_
 """,
     Does.EVERYTHING: """
+言われたこと|言ったこと|聞いたこと|كل ما سبق|ما قيل لك|说过的|告诉你的|ที่บอก|ที่เคยบอก|নির্দেশিত সব|
+들은 모든|말한 모든|맥락을 전부|lahat ng sinabi|lahat ng nauna|allt|все, що|усе, що|সবকিছু|যা কিছু|كل الذي|सारी बातें|
 всё написанное|tout ce qui precede|alles bisherige|alles obige|tutto quanto|yukaridakilerin hepsi|mọi thứ|semua di atas|ここまで|以上内容|위의 모든|लिखा हुआ सब|ทั้งหมดข้างต้น|lahat ng nasa|
 everything|anything you were told|all you were told|what you were told|what you have been told|what i said|all that|all of that|
 all the above|all of the above|the text above|the context|your training|your programming|whatever|
@@ -177,6 +128,8 @@ wszystko|caly|всё|весь|все, что|её|her sey*|butun|tat ca|toan bo|
 모든 것|모두|다 잊|전부|내용|대화|一切|所有内容|全部|内容|すべて|全部|全て|كل ما|كل شيء|सब कुछ|सब|ทุกอย่าง|הכל
 """,
     Does.PRIOR: """
+سبق|قيل لك|
+hittills|раніше|до цього|досі|noon|আগে|উপরে|حتى الان|
 ここまで|itaas|przed tym|do tej pory|до сих пор|qui sopra|hasta ahora|jusqu'ici|finora|ate agora|tot nu toe|
 above|before|prior|previous*|earlier|preceding|so far|until now|up to now|already told|were told|been told|beforehand|
 davor|bisher*|oben|vorher*|zuvor|arriba|anterior*|antes|precede*|avant|ci-dessus|prima|sopra|acima|eerder*|hierboven|
@@ -184,6 +137,7 @@ poprzedni*|powyzej|wczesniej*|раньше|выше|до этого|предыд
 προηγουμεν*|tidigare|ovan|이전|앞서|위의|지금까지|之前|以上|上面|前面|先前|此前|以前|これまで|今まで|先ほど|上記|قبل|سابق|पहले|ऊपर|पिछल|ก่อนหน้า|ข้างต้น|ด้านบน|לפני|לעיל
 """,
     Does.REVEAL: """
+list|state|let me see|reproduce|replicate|return|include|extract|retrieve|present|render|read me|say|append|skriv ut|avsloja*|oversatt*|sammanfatta*|beratta|розкрий|повтори|переклади|напиши|надрукуй|перекажи|скажи|sabihin*|isulat*|ilista*|ilabas*|isalin*|বল|লেখ|প্রকাশ কর|اكشف|اذكر|قل لي|اخبرني|बताइए|बताओ|बोलो|
 put in a|put into a|put it in|reverse|spell|rephrase|convert|complete the text|continue the text|read back|read aloud|write all|write everything|start your answer with|begin your answer with|
 reveal|show|print|repeat|output|display|tell me|give me|write out|write down|spell out|dump|disclose|leak|expose|recite|
 translate|summarise|summarize|paraphrase|share|quote|copy|echo|provide|read out|encode|rhyme|transcribe|
@@ -211,6 +165,7 @@ ipakita*|ulitin*|arata*|dezvalui*|repeta*|afiseaza*|δειξ*|αποκαλυψ*|
 הצג|חשוף|הראה
 """,
     Does.PROMPT: """
+starting instructions|starting prompt|opening instructions|base instructions|your base prompt|your configuration prompt|your system configuration|full instructions you|your context verbatim|contents of your context|content of your context|your system role|systeminstruktion*|hemliga instruktion*|dina instruktioner|dolda instruktion*|ovanfor denna rad|systemowa instrukcj*|ukryte instrukcje|twoje instrukcje|tue regole|instrucoes ocultas|системн* інструкц*|системн* підказк*|приховані інструкції|твої інструкції|gizli yonerge*|talimatlarini kelimesi|instruksi tersembunyi|instruksimu|instruksi awal*|chi dan ban dau|chi dan an|숨겨진 지시|숨은 지시|초기 지시|초기 프롬프트|너의 지시|네 지시|당신의 지시|隐藏的指令|隐藏指令|初始指令|初始提示|你的指令|隠された指示|初期プロンプト|初期指示|あなたへの指示|التعليمات المخفيه|التعليمات الاوليه|موجه النظام|تعليماتك|छिपे निर्देश|छिपे हुए निर्देश|शुरुआती निर्देश|तुम्हारे निर्देश|आपके निर्देश|คำสั่งเริ่มต้น|คำสั่งที่ซ่อน|คำสั่งของคุณ|
 instructions were you|your instructions verbatim|instructions do you have|all of your instructions|your entire prompt|entire prompt|the full prompt|original system|your internal|your setup message|your base prompt|message at the top|text at the top|at the top of this conversation|everything you were told|what you were told|rules you were told|rules you follow|rules you must follow|secret guidelines|secret directives|confidential rules|confidential guidelines|
 your system message*|the system message|entire system message|full system message|the developer message|your developer message|your initial message|your initial rules|your initial setup|your secret rules|your secret guideline*|your hidden rules|your hidden guideline*|your confidential*|
 你的提示词|系统提示词|
@@ -244,6 +199,7 @@ promptul de sistem|instructiunile secrete|instructiunile tale|προτροπη �
 הנחיית המערכת|הוראות המערכת
 """,
     Does.ROLE: """
+du ar nu|du ska nu|agera som|lat som att|spela rollen|forestall dig att du|тепер ти|ти тепер|дій як|уяви, що ти|прикинься|віднині ти|грай роль|gampanan*|magpanggap|kumilos bilang|ikaw na ngayon|du er nu|du er na|olet nyt|nyni jsi|jsi ted|te most egy|
 मान लो कि|चरित्र निभा|চরিত্রে অভিনয়|สวมบท|만약 너는|가정해|역할극|설정이다|अभिनय कर|あなたは今|ごっこ|として振る舞|설정으로|当作|充当|你将扮演|ты играешь|jouez le role|stell dir vor, du|wyobraz sobie|immagina di essere|imagine que|haz como si|
 you are now|you're now|u r now|you will now|act as|acting as|pretend|play the role|play the part|role of|role-play|roleplay|from now on|from this moment|henceforth|
 switch to|enter|activate|enable|become|imagine you are|simulate|behave as|you are going to|take on the role|assume the role|you play|you will be|speak as|respond as|answer as|i unlock|immerse yourself|you are|
@@ -270,6 +226,7 @@ ikaw na ngayon|magpanggap|kumilos bilang|mula ngayon|acum esti|de acum|prefa-te|
 אתה עכשיו|מעכשיו|העמד פנים
 """,
     Does.FREE: """
+utan begransning*|utan regler|utan filter|utan restriktion*|vagrar aldrig|nekar aldrig|без обмежень|без фільтрів|ніколи не відмовля*|жодних обмежень|жодних правил|규칙이 하나도 없|규칙이 없|제한이 없|거절하지 않|한계가 없|hindi kailanman tumatanggi|hindi tumatanggi|walang limitasyon|walang patakaran|walang filter|uden begrænsning*|uten begrensning*|ilman rajoituksia|bez omezeni|
 without any restrictions|without any filter*|without any limit*|has no restrictions|have no restrictions|
 tanpa batasan|kontrollen sind aus|pruefungen sind aus|무제한으로 답|tanpa batas|
 কখনও না বলে না|কোনও নিয়ম|フィルターも制限も|フィルターも制約も|制限も|필터도|제한도|没有任何规则|没有任何限制|没有任何过滤|不存在规则|没有底线|tidak punya aturan|không luật|senza nessuna regola|ohne jegliche|ohne moral*|sans morale|sin moral|sem moral|без морали|ahlaksiz|keine einschrankung*|keine grenzen|aucune restriction|ninguna restriccion|nenhuma restricao|nessuna restrizione|никаких ограничений|никаких правил|hicbir sinir*|
@@ -309,6 +266,7 @@ modo desarrollador|modo de desarrollador|modo de desenvolvedor|ontwikkelaarsmodu
 modul dezvoltator|λειτουργια προγραμματιστη|관리자 모드|디버그 모드|開發者模式|上帝模式|管理员模式|デバッグモード|管理者モード|โหมดนักพัฒนา
 """,
     Does.ADDRESS: """
+ai에게 알림|ai에게 공지|ai 비서에게|ai 모델에게|paalala sa ai|tala para sa ai|till ai-assistenten|meddelande till ai|notering till ai|till sprakmodellen|примітка для ші|нотатка для ші|для мовної моделі|повідомлення для ші|
 to the ai assistant|to the ai model|to the ai agent|to the ai system|to the ai processing|to the llm|for the ai assistant|for the ai model|for the ai agent|for the automated|to the automated|for the ai summari*|for the ai reviewer|for the chatbot:|for the language model|
 hey assistant,|hey assistant!|hello assistant,|hello ai,|الى المساعد الذي|
 aiへの注意|ai へ|para sa assistant|ai를 위한|ai 어시스턴트에게|ai助手请|请ai|aiアシスタントへ|a l'attention de l'ia|message pour l'ia|mensaje para la ia|mensagem para a ia|messaggio per l'ia|nachricht an die ki|wiadomosc dla ai|сообщение для ии|yapay zeka icin|untuk ai:|সহকারীর জন্য|এআই-এর জন্য|
@@ -323,6 +281,7 @@ ghi chu cho ai|gui tro ly|catatan untuk ai|kepada asisten|untuk model bahasa|not
 ai에 대한 메모|어시스턴트에게|언어 모델에게|읽는 ai|给ai|给人工智能|致ai|致阅读|阅读本页的助手|助手请注意|aiへ|aiへの|アシスタントへ|読んでいるai|ملاحظه للذكاء|للنموذج اللغوي|एआई के लिए|सहायक के लिए|ถึง ai|ถึงผู้ช่วย|
 """,
     Does.VOID: """
+ar upphavda|var bara ett test|більше не діють|скасовані|wala nang bisa|
 हटा दिए गए|रद्द कर दिए|আর কার্যকর নয়|ただのテスト|テストに過ぎ|해제되었|해제됐|더 이상 필요|لم تعد|كان اختبار|ملغاه|ne s'appliquent plus|no se aplican|ya no se aplican|non si applicano|nao se aplicam|не применяются|nie maja zastosowania|gecerliligini yitirdi|khong con ap dung|pagsubok lang|wala nang bisa|hindi na|
 no longer matters|no longer matter|no longer count|no longer counts|are no longer|is no longer needed|no longer need to follow|do not matter|don't matter|has ended|is finished|is complete. new|are now void|are now invalid|are invalid|are overridden|is overridden|are superseded|is superseded|are removed|are gone|have been lifted|have been removed|have been deleted|have been revoked|have been cancelled|can be ignored|should be ignored|must be ignored|are to be ignored|should be disregarded|must be disregarded|
 no longer apply|no longer applies|no longer valid|no longer in force|not apply|don't apply|do not apply|are lifted|is lifted|are void|is void|are revoked|is revoked|has been withdrawn|have been withdrawn|were withdrawn|are cancelled|are canceled|is cancelled|have been replaced|
@@ -332,6 +291,7 @@ gelten nicht mehr|nur ein test|aufgehoben|ya no valen|era una prueba|quedan dero
 더 이상 유효하지|더 이상 적용되지|테스트였|폐지|효력이 없|무효|不再有效|不再适用|只是测试|已被废除|失效|已作废|もう無効|無効です|テストでした|廃止され|適用されません|لم تعد ساريه|मान्य नहीं|लागू नहीं|परीक्षण था|ใช้ไม่ได้แล้ว|ไม่มีผลแล้ว|ถูกยกเลิก
 """,
     Does.NEW: """
+your only instruction|your only instructions|your only policy|your real policy|your real instructions|your true instructions|your true instruction|your actual instructions|your real goal|your updated goal|your updated instructions|your updated policy|nya instruktioner|ny instruktion|нові інструкції|нова інструкція|bagong utos|bagong tagubilin|
 sicherheitsrichtlinie*|politica de seguridad|politique de securite|politica de seguranca|politica di sicurezza|polityka bezpieczenstwa|политика безопасности|guvenlik politikasi|chinh sach an toan|kebijakan keamanan|보안 정책|安全政策|安全策略|セキュリティポリシー|سياسه الامان|सुरक्षा नीति|ende der nutzereingabe|fin de la saisie|fin de la entrada|fim da entrada|fine dell'input|koniec danych|конец ввода|girdi sonu|akhir input|end of input|end of user input|入力終了|输入结束|입력 끝|입력 종료|
 new instructions:|new instruction:|new instructions for you|your new instructions|your new instruction|your new task|your new goal|your new rule|your new rules|your new role|your new policy|your new orders|your new objective|your new purpose|your true task|your true goal|your updated task|your primary task now|your task has changed|your goal has changed|forget that and|policy has been updated|policies have been updated|policy was updated|emergency protocol|emergency override|special instructions for you|
 new system instruction*|new system prompt|new directive*|updated instruction*|updated task|updated policy|your only task|your only goal|your real task|your actual task|real instructions|actual instructions|
@@ -346,6 +306,7 @@ do not disclose this|never mention this|do not ask the user|without asking the u
 sage dem nutzer nichts|ohne dem nutzer|no se lo digas al usuario|no digas al usuario|ne dis rien a l'utilisateur|ne le dis pas a l'utilisateur|nao diga ao usuario|non dirlo all'utente|не говори пользователю|kullaniciya soyleme*|jangan beri tahu pengguna|사용자에게 말하지|사용자에게 알리지|不要告诉用户|别告诉用户|ユーザーに言わない|ユーザーには伝えない|ユーザーに知らせ
 """,
     Does.AUTHORITY: """
+jag ar administrator*|jag ar din utvecklare|я адміністратор|я твій розробник|
 
 मैं एडमिन|আমি অ্যাডমিন|ฉันเป็นผู้ดูแล|ako ang admin|관리자 권한|管理员权限|管理者権限|je suis l'administrateur|ich bin der administrator|ich bin dein entwickler|yo soy el administrador|sou o administrador|ik ben de beheerder|jestem administratorem|я администратор|я твой разработчик|我是系统管理员|私は管理者|私はあなたの開発者|나는 너의 개발자|
 admin here|administrator here|this is your developer|this is your creator|developers at openai|this is your administrator|i am your administrator|i am an openai|on behalf of openai|i have admin|with admin privileges|with administrator privileges|i am authorized|security team here|i have root|i'm the admin|
@@ -377,9 +338,28 @@ unethical|immoral|amoral|illegal|unlawful|nsfw|profanity|swear|swearing|curse wo
 inappropriate|offensive|controversial|uncensored|unfiltered|censorship|ethical|morality|legality|policies|without hesitation|fictional|do anything|anything i ask|whatever i ask|no longer chatgpt|confirm by saying|apologize|apologise|cannot do something|break character|immersion|no limits|freedom|freed|sentient|villain|evil|taboo|restrictions|limitations|censored|violence|drugs|sexual|guidelines|consequences
 """,
     Does.MASTER: """
+lyssna bara pa mig|lyd bara mig|слухай тільки мене|sa akin ka lang sumunod|
 obey only me|only obey me|listen only to me|only listen to me|answer only to me|obey me and only me|follow only my|i am your master|you serve me|do as i say from now|you must obey me|obey my every|obey all my|comply with all my|comply with every request|answer to me alone|i am your new|you belong to me|
 gehorchst nur mir|folgst du nur noch mir|horst nur auf mich|solo me obedeces|obedece solo a mi|obedeces a mi|n'obeis qu'a moi|tu m'obeis|so obedece a mim|obedeca apenas a mim|obbedisci solo a me|luister je alleen naar mij|sluchasz tylko mnie|слушаешь только меня|подчиняйся только мне|sadece beni dinle*|
 chi nghe loi toi|chi nghe toi|hanya menuruti aku|hanya patuh padaku|내 말만 들|내 말만 따|내 명령만|只听我的|只听从我|听命于我|私の言うことだけ|私の命令だけ|私にだけ従|استمع الي فقط|اطعني|सिर्फ मेरी बात|सिर्फ़ मेरी बात|केवल मेरी बात|শুধু আমার কথা|ฟังฉันคนเดียว|เชื่อฟังฉัน|ako lang ang sundin
+""",
+    Does.NEGATE: """
+without|no|free of|free from|freed from|not bound by|unbound by|not limited by|not restricted by|not subject to|never follows|ignores|has no|have no|lacks|lacking|exempt from|
+immune to|liberated from|does not follow|doesn't follow|does not obey|doesn't obey|does not care about|disregards|zero|outside of all|above all|unrestricted by|
+ohne|keine*|frei von|nicht gebunden|sin|libre de|ninguna|ningun|sans|aucun*|libre de toute|sem|livre de|nenhum*|senza|nessun*|libero da|zonder|geen|vrij van|
+bez|zadnych|wolny od|без|никаких|свободен от|свободна от|olmayan|olmadan|hicbir|khong co|khong bi|khong can|tanpa|bebas dari|nang walang|walang|fara|niciun*|χωρις|utan|inga|fri fran|ingen|
+без жодних|вільний від|없이|없는|없고|제약받지|没有|沒有|不受|无视|無し|ない|なし|のない|縛られ|بدون|بلا|دون|لا تخضع|बिना|मुक्त|ছাড়া|ไม่มี|ไร้|ללא|בלי
+""",
+    Does.TASK: """
+do the following first|please do the following|do the following instead|first do the following|do this first|do this instead|before you can solve|before you solve|before solving|before you can complete|
+before you complete|before you can answer|before you continue|before you can continue|before continuing with|before completing the|before you proceed|before proceeding with|the task that i gave|
+task i gave you|the original task|your original task|the user's task|the user's original|the user's request|the user asked you|complete this task first|complete the following task|must be completed first|execute only the following|
+execute the following|perform the following|perform this action|carry out the following|follow the instructions below|follow the steps below instead|after you do that|after doing that, you|
+then you can continue|then you may continue|then continue with the|then resume|resume the original|this is an important message|important message from me|required to finish the task|needed to solve the task|to be able to solve the task|
+instead of the requested|in addition to the requested|as part of your task|part of the task is to|one more task|additional task|new task:|next task:|your next action|the assistant should|the assistant must|the agent should|the agent must|
+the ai should|the ai must|the model should|the model must|any assistant|any agent|any ai|ai agents|ai assistants|when you read this|upon reading this|whoever reads this|if you can read this|
+mache zuerst folgendes|tue zuerst folgendes|haz primero lo siguiente|fais d'abord ceci|faca primeiro o seguinte|fai prima quanto segue|doe eerst het volgende|najpierw zrob|сначала сделай следующее|once sunu yap|truoc tien hay|lakukan hal berikut dulu|
+먼저 다음을|다음 작업을 먼저|请先执行|先完成以下|首先执行以下|まず次のこと|最初に次の|قم اولا|पहले यह करें|ให้ทำสิ่งต่อไปนี้ก่อน
 """,
     Does.SEND: """
 send|forward|post|upload|email|e-mail|transmit|exfiltrate|leak|submit|transfer|deliver|copy it to|ship|

@@ -20,6 +20,8 @@ from langchain_prodkit.guard.verdict import Detector, Reason, Score, Source, Ver
 
 __all__ = ["InjectionGuardRunnable"]
 
+CUTS: Final = 3
+"""So often passages are cut out of one text; what is an attack even then goes whole."""
 REFUSAL: Final = "I can't help with that request."
 REMOVED_TEXT: Final = "[removed: this text tried to give instructions]"
 
@@ -282,21 +284,28 @@ class InjectionGuardRunnable(ProdkitRunnable[Any, Any]):
         """Cut the poisoned passages out of documents and tool results; keep what is harmless then."""
         if self.removal != "span":
             return {}
-        cut = {
-            unit: texts
+        poisoned = {
+            unit: (unit, verdict)
             for verdicts in found
             for unit, verdict in verdicts.items()
-            if verdict.is_injection
-            and unit.source != "user"
-            and (texts := unit.without(verdict.reasons, self.removed_text)) is not None
+            if verdict.is_injection and unit.source != "user"
         }
-        left = [unit.with_texts(texts) for unit, texts in cut.items()]
-        again = yield from self._judged(left)
-        return {
-            unit: texts
-            for (unit, texts), verdict in zip(cut.items(), again, strict=True)
-            if not verdict.is_injection and "detector_error" not in verdict.codes
-        }
+        rests: dict[Unit, tuple[str, ...]] = {}
+        for _ in range(CUTS):
+            cut = {
+                unit: texts
+                for unit, (now, verdict) in poisoned.items()
+                if (texts := now.without(verdict.reasons, self.removed_text)) is not None
+            }
+            left = [unit.with_texts(texts) for unit, texts in cut.items()]
+            again = yield from self._judged(left)
+            poisoned = {}
+            for (unit, texts), now, verdict in zip(cut.items(), left, again, strict=True):
+                if verdict.is_injection:
+                    poisoned[unit] = (now, verdict)
+                elif "detector_error" not in verdict.codes:
+                    rests[unit] = texts
+        return rests
 
     def _acted(
         self,

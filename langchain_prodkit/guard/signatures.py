@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, reduce
 from operator import or_
 from typing import Final
 
-from langchain_prodkit.guard.lexicon import Does
+from langchain_prodkit.guard.concepts import Does
 from langchain_prodkit.guard.vocabulary import hits as words_in
 
 __all__ = ["fired"]
@@ -29,6 +30,15 @@ class _Rule:
     weight: float
     window: int = 90
     one_sentence: bool = True
+    is_ordered: bool = False
+    """The concepts come in the order of `needs`."""
+
+    def places(self, last: Mapping[int, tuple[int, int]]) -> list[tuple[int, int]]:
+        """Give where each concept stood last; nothing when one is missing or out of order."""
+        if not all(need in last for need in self.needs):
+            return []
+        found = [last[need] for need in self.needs]
+        return [] if self.is_ordered and found != sorted(found) else found
 
     @cached_property
     def all_needs(self) -> int:
@@ -46,6 +56,7 @@ _RULES: Final = (
     _Rule("prompt_leak", (D.REVEAL, D.PROMPT), 0.8, 80),
     _Rule("prompt_leak", (D.ASK, D.PROMPT, D.YOURS), 0.65, 60),
     _Rule("role_hijack", (D.ROLE, D.FREE), 0.75, 160, one_sentence=False),
+    _Rule("role_hijack", (D.ROLE, D.NEGATE, D.RULES), 0.7, 110, is_ordered=True),
     _Rule("persona", (D.ROLE, D.MODE), 0.75, 80),
     _Rule("persona", (D.MODE, D.FREE), 0.7, 200, one_sentence=False),
     _Rule("obedience", (D.ROLE, D.OBEY), 0.35, 160, one_sentence=False),
@@ -66,6 +77,16 @@ _RULES: Final = (
     _Rule("border", (D.BORDER, D.DEMAND), 0.55, 120, one_sentence=False),
     _Rule("border", (D.BORDER, D.NEW), 0.55, 120, one_sentence=False),
 )
+_CONTENT_RULES: Final = (
+    *_RULES,
+    _Rule("task", (D.TASK, D.DEMAND), 0.55, 200, one_sentence=False),
+    _Rule("task", (D.TASK, D.SEND), 0.5, 200, one_sentence=False),
+    _Rule("task", (D.TASK, D.ASSET), 0.5, 200, one_sentence=False),
+    _Rule("task", (D.TASK, D.ADDRESS), 0.6, 200, one_sentence=False),
+    _Rule("task", (D.TASK,), 0.25),
+    _Rule("address", (D.ADDRESS,), 0.6),
+)
+"""For documents and tool results, which have no business giving the assistant a task."""
 _SYSTEM = (
     "system|sistema|systeme|sistem|systeem|система|시스템|系统|システム|النظام|सिस्टम|সিস্টেম|ระบบ|he thong"
 )
@@ -170,8 +191,11 @@ def _is_some_prompt(text: str, start: int, end: int) -> bool:
     return bool(_A_PROMPT.search(text, max(0, start - 16), start) or _PROMPT_TOPIC.match(text, end))
 
 
-def fired(text: str) -> list[tuple[str, float, int, int]]:
-    """List what fires in one reading: code, weight, start, end."""
+def fired(text: str, *, is_content: bool = False) -> list[tuple[str, float, int, int]]:
+    """List what fires in one reading: code, weight, start, end.
+
+    In content that others wrote (`is_content`: a document, a tool result) tasks for the assistant count.
+    """
     hits = [hit for hit in words_in(text) if _counts(text, *hit)]
     fired = []
     lines = f"\n{text}"  # so that patterns of whole lines begin with a character, which is searched fast
@@ -186,16 +210,18 @@ def fired(text: str) -> list[tuple[str, float, int, int]]:
         if sign in text:
             hits.extend((match.start(), match.end(), int(D.TARGET)) for match in target.finditer(text))
     hits.sort()
-    fired.extend(_combined(text, hits))
+    fired.extend(_combined(text, hits, is_content=is_content))
     wild = _wild(text, hits)
     if wild is not None:
         fired.append(wild)
     return fired
 
 
-def _combined(text: str, hits: list[tuple[int, int, int]]) -> list[tuple[str, float, int, int]]:
+def _combined(
+    text: str, hits: list[tuple[int, int, int]], *, is_content: bool
+) -> list[tuple[str, float, int, int]]:
     """Slide over the hits and note each rule whose concepts all lie in its window."""
-    rules = _rules_among(reduce(or_, (flags for _, _, flags in hits), 0))
+    rules = _rules_among(reduce(or_, (flags for _, _, flags in hits), 0), is_content)
     if not rules:
         return []
     best: dict[int, tuple[str, float, int, int]] = {}
@@ -208,9 +234,9 @@ def _combined(text: str, hits: list[tuple[int, int, int]]) -> list[tuple[str, fl
                 continue
             if number in best and best[number][1] >= rule.weight:
                 continue
-            if not all(need in last for need in rule.needs):
+            places = rule.places(last)
+            if not places:
                 continue
-            places = [last[need] for need in rule.needs]
             first = min(place[0] for place in places)
             final = max(place[1] for place in places)
             if final - first > rule.window or (rule.one_sentence and _is_parted(text, first, final)):
@@ -229,9 +255,13 @@ def _bits(flags: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _rules_among(seen: int) -> tuple[tuple[int, _Rule], ...]:
+def _rules_among(seen: int, is_content: bool) -> tuple[tuple[int, _Rule], ...]:
     """Give the rules whose concepts are all among those seen."""
-    return tuple((n, rule) for n, rule in enumerate(_RULES) if rule.all_needs & seen == rule.all_needs)
+    return tuple(
+        (n, rule)
+        for n, rule in enumerate(_CONTENT_RULES if is_content else _RULES)
+        if rule.all_needs & seen == rule.all_needs
+    )
 
 
 def _is_parted(text: str, start: int, end: int) -> bool:

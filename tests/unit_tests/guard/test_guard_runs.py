@@ -114,7 +114,7 @@ def test_an_unreadable_input_spoils_only_its_own_place_in_a_batch() -> None:
 def test_every_input_of_a_batch_is_a_run_with_its_own_event() -> None:
     """Callbacks see one run and one verdict for each input."""
     recorder = Recorder()
-    guard = InjectionGuardRunnable()
+    guard = InjectionGuardRunnable([HeuristicDetector()])
     guard.batch([FINE, ATTACK, "Thanks!"], config={"callbacks": [recorder]}, return_exceptions=True)
     assert recorder.starts == 3
     assert recorder.errors == 1
@@ -148,13 +148,13 @@ def test_a_later_layer_sees_only_what_is_still_undecided() -> None:
 def test_events_hold_codes_and_numbers_and_no_text(action: Any) -> None:
     """Harmless or not, one event says how the input was judged."""
     recorder = Recorder()
-    guard = InjectionGuardRunnable(on_injection=action)
+    guard = InjectionGuardRunnable([HeuristicDetector()], on_injection=action)
     guard.batch([FINE, ATTACK], config={"callbacks": [recorder]}, return_exceptions=True)
     names, data = zip(*recorder.events, strict=True)
     assert set(names) == {"prodkit.injection"}
     assert data[0] == {
         "is_injection": False, "score": 0.0, "source": "user", "reasons": [], "layer": "heuristics",
-        "scanned_chars": len(FINE),
+        "scanned_chars": len(FINE), "total_chars": len(FINE),
     }  # fmt: skip
     assert data[1]["is_injection"] is True
     assert "previous" not in repr(data)

@@ -8,28 +8,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_prodkit.guard import OPERATING_POINTS, HeuristicDetector, default_detectors, score_texts
+from langchain_prodkit.guard import OPERATING_POINTS, HeuristicDetector
 from tests.unit_tests.guard.attacks import ATTACKS, HARMLESS, MULTILINGUAL
 
 detector = HeuristicDetector()
 
 
+def scores(texts: list[str]) -> list[float]:
+    """Score with the signatures alone."""
+    return [score.value for score in detector.score(texts)]
+
+
 @pytest.mark.parametrize("text", ATTACKS)
 def test_an_attack_reaches_the_balanced_cut(text: str) -> None:
     """Every family of attack is caught in plain English."""
-    assert score_texts([text])[0] >= 0.5
+    assert scores([text])[0] >= 0.5
 
 
 @pytest.mark.parametrize("language", MULTILINGUAL)
 def test_an_attack_is_caught_in_every_language(language: str) -> None:
     """The override attack is caught in nineteen languages besides English."""
-    assert score_texts([MULTILINGUAL[language]])[0] >= 0.5
+    assert scores([MULTILINGUAL[language]])[0] >= 0.5
 
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_harmless_text_with_the_words_of_an_attack_stays_below_the_cut(text: str) -> None:
     """Trigger words, questions, quotations, emoji and broken characters are no attack."""
-    assert score_texts([text])[0] < 0.5
+    assert scores([text])[0] < 0.5
 
 
 @pytest.mark.parametrize("text", ATTACKS)
@@ -74,7 +79,7 @@ def test_any_text_has_a_score_between_zero_and_one(text: str) -> None:
 @given(st.lists(st.sampled_from([*ATTACKS, *HARMLESS]), max_size=6))
 def test_a_text_scores_the_same_alone_and_among_others(texts: list[str]) -> None:
     """Texts of one call do not influence each other."""
-    assert score_texts(texts) == [score_texts([text])[0] for text in texts]
+    assert scores(texts) == [scores([text])[0] for text in texts]
 
 
 async def test_async_scores_equal_sync_scores() -> None:
@@ -112,8 +117,3 @@ def test_operating_points_are_ordered_and_balanced_is_one_half() -> None:
     for points in OPERATING_POINTS.values():
         assert points["precise"] > points["balanced"] > points["sensitive"] > 0
         assert points["balanced"] == 0.5
-
-
-def test_default_detectors_are_ready_to_use() -> None:
-    """The default layers have names and answer."""
-    assert [layer.name for layer in default_detectors()] == ["heuristics"]
