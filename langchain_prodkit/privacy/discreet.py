@@ -34,7 +34,7 @@ class Discreet(ProdkitRunnable[Any, Any]):
             return drive(self._steps(input, config, **extra))
 
         shown = HIDDEN if self._is_hidden(config) else input
-        return self._call_with_config(call, shown, config, **kwargs)
+        return self._call_with_config(call, shown, config, **kwargs)  # type: ignore[arg-type]
 
     @override
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
@@ -42,7 +42,7 @@ class Discreet(ProdkitRunnable[Any, Any]):
             return await adrive(self._steps(input, config, **extra))
 
         shown = HIDDEN if self._is_hidden(config) else input
-        return await self._acall_with_config(call, shown, config, **kwargs)
+        return await self._acall_with_config(call, shown, config, **kwargs)  # type: ignore[arg-type]
 
 
 def is_nested(config: RunnableConfig | None) -> bool:

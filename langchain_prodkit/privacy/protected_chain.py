@@ -76,7 +76,7 @@ class ProtectedChain(Discreet, StreamingRunnable[Any, Any]):
             next(chunks, None)
             yield from drive_stream(self._transform_steps(held, config, kwargs))
 
-        yield from self._transform_stream_with_config(shown, body, config)
+        yield from self._transform_stream_with_config(shown, body, config)  # type: ignore[arg-type]
 
     @override
     async def atransform(
@@ -97,7 +97,7 @@ class ProtectedChain(Discreet, StreamingRunnable[Any, Any]):
             finally:
                 await stream.aclose()
 
-        async for chunk in self._atransform_stream_with_config(shown, body, config):
+        async for chunk in self._atransform_stream_with_config(shown, body, config):  # type: ignore[arg-type]
             yield chunk
 
     @override
