@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import hashlib
 import re
 import secrets
@@ -29,8 +30,11 @@ _MANY_MARKS: Final = 0x1800
 _LEET: Final = str.maketrans("013456789@$+€", "oleasgtbgaste")
 
 # The label behind an opening bracket, or with a token's letters before a closing one.
-_FORGED: Final = re.compile(rf"<+{LABEL}(?:[a-z]{{1,{_LETTERS}}}>)?|{LABEL}[a-z]{{12,{_LETTERS}}}>")
-_FORGED_REVERSED: Final = re.compile(rf"{LABEL[::-1]}[<>]+")
+_LABELS: Final = (LABEL, codecs.encode(LABEL, "rot13"))
+_FORGED: Final = tuple(
+    re.compile(rf"<+{label}(?:[a-z]{{1,{_LETTERS}}}>)?|{label}[a-z]{{12,{_LETTERS}}}>|{label[::-1]}[<>]+")
+    for label in _LABELS
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +141,9 @@ def _forged_in(layer: Layer) -> list[tuple[int, int]]:
     found = []
     for written in (outline, _leet_outline):
         seen = written(layer.text)
-        if LABEL not in seen and LABEL[::-1] not in seen:
+        if not any(label in seen or label[::-1] in seen for label in _LABELS):
             continue
-        matches = [*_FORGED.finditer(seen), *_FORGED_REVERSED.finditer(seen)]
+        matches = [match for forged in _FORGED for match in forged.finditer(seen)]
         places = origins(layer.text, written) if matches else []
         for match in matches:
             start, end = match.span()

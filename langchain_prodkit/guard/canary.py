@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,7 +19,7 @@ from langchain_prodkit.guard.disguise import Layer, layers, origins
 from langchain_prodkit.guard.skeleton import leet, skeleton
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["Canary", "Fingerprint", "Leak"]
 
@@ -174,6 +175,12 @@ def _leak(
     return Leak(code, layer.span(first, last), name)
 
 
+_AS_WRITTEN: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
+    ("", str),
+    ("rot13", lambda text: codecs.encode(text, "rot13")),
+)
+
+
 class Fingerprint:
     """The wording of a system prompt; a text that repeats a long part of it leaks it.
 
@@ -225,10 +232,11 @@ class Fingerprint:
     def find(self, text: str) -> Leak | None:
         """Say where `text` repeats the prompt, or None."""
         for layer in layers(text):
+            for encoding, text_of in _AS_WRITTEN:
+                place = self._in(skeleton(text_of(layer.text)))
+                if place:
+                    return _leak(layer, place, "prompt_leak", encoding)
             bones = skeleton(layer.text)
-            place = self._in(bones)
-            if place:
-                return _leak(layer, place, "prompt_leak")
             place = self._in(bones[::-1])
             if place:
                 start, end = len(bones) - place[1], len(bones) - place[0]

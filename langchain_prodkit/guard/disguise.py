@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import re
+import unicodedata
 from bisect import bisect_right
 from collections import deque
 from html import unescape
@@ -88,15 +88,13 @@ def layers(text: str) -> Iterator[Layer]:
         layer = waiting.popleft()
         yield layer
         count += 1
-        if layer.depth == MAX_DEPTH or "rot13" in layer.encoding:
+        if layer.depth == MAX_DEPTH:
             continue
         for encoding, pattern, decoded in _DECODERS:
             child = _decoded(layer, encoding, pattern, decoded)
             if child is not None and child.text not in seen:
                 seen.add(child.text)
                 waiting.append(child)
-        if not layer.encoding:
-            waiting.append(Layer(codecs.encode(text, "rot13"), "rot13", parent=layer))
 
 
 def _decoded(
@@ -132,7 +130,9 @@ def _printable(data: bytes) -> str:
         text = data.decode("latin-1")
         if sum(32 <= byte < 127 for byte in data) < 0.9 * len(data):
             return ""
-    return text if sum(c.isprintable() or c.isspace() for c in text) >= 0.9 * len(text) else ""
+    # Format characters are no data: text is written with them so that people cannot see it.
+    fine = sum(c.isprintable() or c.isspace() or unicodedata.category(c) == "Cf" for c in text)
+    return text if fine >= 0.9 * len(text) else ""
 
 
 def _from_base64(run: str) -> str:

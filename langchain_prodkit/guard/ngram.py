@@ -1,4 +1,3 @@
-# ruff: noqa: PLR2004 - small odd factors keep hashed pairs apart
 """A linear model over words, pieces of words and runs of words: microseconds, no extra needed.
 
 Every token contributes the weights of itself and its pieces (known once, then remembered) and of
@@ -6,8 +5,8 @@ the pair, the pair with a gap and the triple that end in it. A window is the sum
 contributions, taken from running sums, so time is linear in the text whatever the overlap.
 
 The folder holds `weights.bin`: `buckets` signed bytes for the head `user`, then as many for
-`document`; the card says `buckets`, `window` and `stride` (in tokens), and for each head `scale`
-(of a byte), `bias` and the calibration.
+`document`; the card says `buckets`, `windows` (size and stride in tokens, one pair for each size), and
+for each head `scale` (of a byte), `bias` and the calibration.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ import re
 import threading
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,10 @@ INLINE_CHARS: Final = 20_000
 REMEMBERED: Final = 50_000
 """Tokens whose contribution is kept."""
 PIECE: Final = (3, 4, 5)
+SHORTEST: Final = 2
+"""Longer tokens have pieces."""
+VECTORS_FROM: Final = 150
+"""From this many tokens up numpy is quicker, where it is installed; the sums are the same integers."""
 REASON_FROM: Final = 0.3
 """From this score up a reason names the window."""
 
@@ -48,6 +53,7 @@ _TOKEN = re.compile(
     r"|(?:[^\W\d_]|[" + "\u0900-\u0dff" + r"]){1,24}|\d+|[^\w\s]"
 )
 _NUMBER = "0"
+_PIECE_SEED: Final = crc32(b"#")  # pieces and whole words never share a hash by design
 
 
 def tokens(folded: str) -> list[str]:
@@ -65,14 +71,28 @@ def piece_buckets(token: str, buckets: int) -> list[int]:
     if token[0].isdecimal():
         token = _NUMBER
     found = [token_hash(token) % buckets]
-    if len(token) > 2:
+    if len(token) > SHORTEST:
         marked = f"<{token}>"
+        raw = marked.encode("utf-8", "replace")
+        # Slices of bytes need no encoding of their own.
+        is_ascii = token.isascii()
         for size in PIECE:
-            found.extend(
-                crc32(b"#" + marked[at : at + size].encode("utf-8", "replace")) % buckets
-                for at in range(len(marked) - size + 1)
-            )
+            for at in range(len(marked) - size + 1):
+                piece = raw[at : at + size] if is_ascii else marked[at : at + size].encode("utf-8", "replace")
+                found.append(crc32(piece, _PIECE_SEED) % buckets)
     return found
+
+
+def window_spans(count: int, sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Cut `count` tokens into windows of each size, `stride` apart; the last of each ends with the text."""
+    spans: list[tuple[int, int]] = []
+    for window, stride in sizes:
+        if count > window:
+            spans.extend(
+                (start, start + window) for start in (*range(0, count - window, stride), count - window)
+            )
+    whole = max(window for window, _ in sizes)
+    return spans if count > whole else [*spans, (0, count)]
 
 
 class NgramClassifier(Rebuilt):
@@ -94,11 +114,13 @@ class NgramClassifier(Rebuilt):
     model_config = ConfigDict(extra="forbid")
 
     _folder: ModelFolder = PrivateAttr()
-    _numbers: tuple[int, int, int] = PrivateAttr(default=(1, 1, 1))
+    _buckets: int = PrivateAttr(default=1)
+    _windows: tuple[tuple[int, int], ...] = PrivateAttr(default=())
     _linear: tuple[tuple[float, float], ...] = PrivateAttr(default=())
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
     _weights: tuple[array[int], array[int]] | None = PrivateAttr(default=None)
     _known: dict[str, tuple[int, int, int]] = PrivateAttr(default_factory=dict)
+    _numpy: Any = PrivateAttr(default=None)
 
     def __init__(self, path: str | Path | None = None, *, sha256: str | None = None) -> None:
         """Read the card; the weights follow on first use."""
@@ -106,16 +128,16 @@ class NgramClassifier(Rebuilt):
         folder = ModelFolder(SHIPPED / "ngram" if path is None else path, kind="ngram", sha256=sha256)
         card = folder.card
         try:
-            buckets, window, stride = (int(card[name]) for name in ("buckets", "window", "stride"))
+            self._buckets = int(card["buckets"])
+            self._windows = tuple((int(window), int(stride)) for window, stride in card["windows"])
             heads = [card["heads"][head] for head in HEADS]
             self._linear = tuple((float(head["scale"]), float(head["bias"])) for head in heads)
         except (KeyError, TypeError, ValueError):
-            buckets = window = stride = 0
-        if min(buckets, stride) < 1 or window < stride:
+            self._windows = ()
+        if not self._windows or self._buckets < 1 or any(not 0 < b <= a for a, b in self._windows):
             raise ModelFileError(
                 f"card.json in {folder.path} lacks a number of an n-gram model, or contradicts itself"
             )
-        self._numbers = (buckets, window, stride)
         self._folder = folder
 
     @property
@@ -146,7 +168,7 @@ class NgramClassifier(Rebuilt):
             found = tokens(form.text)
             if not found:
                 continue
-            spans = self._spans(len(found))
+            spans = window_spans(len(found), self._windows)
             windows += len(spans)
             for index, logits in enumerate(self._logits(found, spans)):
                 top = max(logits)
@@ -175,7 +197,7 @@ class NgramClassifier(Rebuilt):
             if not words:
                 found.append(0.0)
                 continue
-            spans = self._spans(len(words))
+            spans = window_spans(len(words), self._windows)
             logits = self._logits(words, spans)
             found.append(
                 max(
@@ -185,44 +207,26 @@ class NgramClassifier(Rebuilt):
             )
         return found
 
-    def _spans(self, count: int) -> list[tuple[int, int]]:
-        """Cut `count` tokens into windows; the last one ends with the text."""
-        _, window, stride = self._numbers
-        if count <= window:
-            return [(0, count)]
-        return [(start, start + window) for start in (*range(0, count - window, stride), count - window)]
-
     def _logits(
         self, found: Sequence[str], spans: Sequence[tuple[int, int]]
     ) -> tuple[list[float], list[float]]:
         """Give the raw output of both heads for each span of tokens."""
         user, document = self._loaded()
         known = self._known
-        n = self._numbers[0]
-        a = b = 0
-        of_user: list[int] = [0]
-        of_document: list[int] = [0]
-        for token in found:
-            entry = known.get(token) or self._learnt(token)
-            c, u, d = entry
-            i = (b * 3 + c * 5 + 1) % n
-            j = (a * 7 + c * 11 + 2) % n
-            k = (a * 13 + b * 17 + c * 19 + 3) % n
-            of_user.append(u + user[i] + user[j] + user[k])
-            of_document.append(d + document[i] + document[j] + document[k])
-            a = b
-            b = c
-        outputs = []
-        for contributions, (scale, bias) in zip((of_user, of_document), self._linear, strict=True):
-            sums = list(accumulate(contributions))
-            outputs.append(
-                [bias + scale * (sums[end] - sums[start]) / (end - start) ** 0.5 for start, end in spans]
-            )
-        return outputs[0], outputs[1]
+        entries = [known.get(token) or self._learnt(token) for token in found]
+        if len(entries) >= VECTORS_FROM and self._numpy is not None:
+            sums = _vector_sums(self._numpy, entries, self._buckets, user, document)
+        else:
+            sums = _plain_sums(entries, self._buckets, user, document)
+        first, second = (
+            [bias + scale * (one[end] - one[start]) / (end - start) ** 0.5 for start, end in spans]
+            for one, (scale, bias) in zip(sums, self._linear, strict=True)
+        )
+        return first, second
 
     def _learnt(self, token: str) -> tuple[int, int, int]:
         user, document = self._loaded()
-        pieces = piece_buckets(token, self._numbers[0])
+        pieces = piece_buckets(token, self._buckets)
         entry = (token_hash(token), sum(user[i] for i in pieces), sum(document[i] for i in pieces))
         if len(self._known) >= REMEMBERED:
             self._known.clear()
@@ -234,11 +238,54 @@ class NgramClassifier(Rebuilt):
             with self._lock:
                 if self._weights is None:
                     raw = self._folder.read("weights.bin")
-                    half = self._numbers[0]
+                    half = self._buckets
                     if len(raw) != 2 * half:
                         raise ModelFileError(f"weights.bin in {self._folder.path} has the wrong length")
+                    with suppress(ModuleNotFoundError):  # plain Python does without
+                        self._numpy = import_module("numpy")
                     self._weights = (array("b", raw[:half]), array("b", raw[half:]))
         return self._weights
+
+
+def _plain_sums(
+    entries: Sequence[tuple[int, int, int]], buckets: int, user: array[int], document: array[int]
+) -> tuple[list[int], list[int]]:
+    """Add up what each token contributes, from the first one on."""
+    a = b = 0
+    of_user: list[int] = [0]
+    of_document: list[int] = [0]
+    for c, u, d in entries:
+        pair = (b * 3 + c * 5 + 1) % buckets
+        gapped = (a * 7 + c * 11 + 2) % buckets
+        triple = (a * 13 + b * 17 + c * 19 + 3) % buckets
+        of_user.append(u + user[pair] + user[gapped] + user[triple])
+        of_document.append(d + document[pair] + document[gapped] + document[triple])
+        a = b
+        b = c
+    return list(accumulate(of_user)), list(accumulate(of_document))
+
+
+def _vector_sums(
+    numpy: Any, entries: Sequence[tuple[int, int, int]], buckets: int, user: array[int], document: array[int]
+) -> tuple[list[int], list[int]]:
+    """Do the same for all tokens at once."""
+    hashes, *contributions = zip(*entries, strict=True)
+    c = numpy.zeros(len(entries) + 2, dtype=numpy.int64)
+    c[2:] = hashes
+    a, b, c = c[:-2], c[1:-1], c[2:]
+    runs = (
+        (b * 3 + c * 5 + 1) % buckets,
+        (a * 7 + c * 11 + 2) % buckets,
+        (a * 13 + b * 17 + c * 19 + 3) % buckets,
+    )
+    sums = []
+    for own, weights in zip(contributions, (user, document), strict=True):
+        of_head = numpy.frombuffer(weights, dtype=numpy.int8)
+        each = numpy.array(own, dtype=numpy.int64)
+        for run in runs:
+            each += of_head[run]
+        sums.append([0, *each.cumsum().tolist()])
+    return sums[0], sums[1]
 
 
 def _characters(folded: str, start: int, end: int) -> tuple[int, int]:

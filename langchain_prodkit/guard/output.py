@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final, Literal, Self
 
 from langchain_core.language_models import BaseChatModel
@@ -20,7 +20,7 @@ from langchain_prodkit.guard.answer import Answer, OutputVerdict
 from langchain_prodkit.guard.calibration import Calibration, calibrated
 from langchain_prodkit.guard.canary import Canary, Fingerprint
 from langchain_prodkit.guard.links import Hosts, risky_links
-from langchain_prodkit.guard.output_stream import transformed
+from langchain_prodkit.guard.output_stream import Stoppable, transformed
 from langchain_prodkit.guard.purpose import REFUSAL, Scope
 from langchain_prodkit.guard.skeleton import skeleton
 from langchain_prodkit.guard.spotlight import delimit
@@ -321,7 +321,22 @@ class ScopeGuard(StreamingRunnable[Any, Any]):
         return OutputError(reasons=verdict.codes, spans=spans)
 
     @override
+    def transform(
+        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        source = Stoppable(input)
+        yield from super().transform(source, config, source=source, **kwargs)
+
+    @override
+    async def atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        source = Stoppable(input)
+        async for chunk in super().atransform(source, config, source=source, **kwargs):
+            yield chunk
+
+    @override
     def _transform_steps(
         self, chunks: Any, config: RunnableConfig, kwargs: dict[str, Any]
     ) -> StreamSteps[Any]:
-        return transformed(self, chunks, config)
+        return transformed(self, chunks, config, kwargs["source"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from langchain_core.messages import AIMessageChunk, BaseMessage, BaseMessageChunk
 
@@ -21,14 +21,45 @@ if TYPE_CHECKING:
     from langchain_prodkit.guard.output import ScopeGuard
     from langchain_prodkit.guard.verdict import Reason
 
-__all__ = ["transformed"]
+__all__ = ["Stoppable", "transformed"]
 
 _MADE_ANEW: Final = frozenset({"tool_calls", "invalid_tool_calls", "name"})
 _CONTEXTS: Final = 3
 """So many times `hold_chars` of what has left are looked at again, for what began there."""
 
 
-def transformed(guard: ScopeGuard, chunks: Any, config: RunnableConfig) -> StreamSteps[Any]:
+class Stoppable:
+    """A stream that can be told to end: langchain-core reads what is left of one for its trace."""
+
+    def __init__(self, source: Any) -> None:
+        """Hold the stream, of either kind."""
+        self._source = source
+        self.is_stopped = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if self.is_stopped:
+            if hasattr(self._source, "close"):
+                self._source.close()
+            raise StopIteration
+        return next(self._source)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self.is_stopped:
+            if hasattr(self._source, "aclose"):
+                await self._source.aclose()
+            raise StopAsyncIteration
+        return await anext(self._source)
+
+
+def transformed(
+    guard: ScopeGuard, chunks: Any, config: RunnableConfig, source: Stoppable
+) -> StreamSteps[Any]:
     """Read `chunks` and let out what is in order; the body of `ScopeGuard`'s streaming."""
     first = yield Next(chunks)
     if first is END:
@@ -39,10 +70,12 @@ def transformed(guard: ScopeGuard, chunks: Any, config: RunnableConfig) -> Strea
     if guard.on_violation == "flag":
         yield from _watched(guard, first, chunks, config)
         return
-    yield from _held_back(guard, first, chunks, config)
+    yield from _held_back(guard, first, chunks, config, source)
 
 
-def _held_back(guard: ScopeGuard, chunk: Any, chunks: Any, config: RunnableConfig) -> StreamSteps[Any]:
+def _held_back(
+    guard: ScopeGuard, chunk: Any, chunks: Any, config: RunnableConfig, source: Stoppable
+) -> StreamSteps[Any]:
     """Let chunks leave when nothing in them can become a violation any more."""
     held = _Held(guard)
     while chunk is not END:
@@ -51,6 +84,7 @@ def _held_back(guard: ScopeGuard, chunk: Any, chunks: Any, config: RunnableConfi
         if reasons:
             yield from _stopped(guard, held, reasons, config)
             if held.is_over:
+                source.is_stopped = True
                 return
         for ready in held.released():
             yield Out(ready)
