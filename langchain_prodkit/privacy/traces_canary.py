@@ -39,7 +39,9 @@ def canaries(detector: Any) -> list[str]:
         seen = [
             text
             for text, (_, value), spans in zip(texts, _CANARIES, found, strict=True)
-            if any(span[0] <= text.index(value) and text.index(value) + len(value) <= span[1] for span in spans)
+            if any(
+                span[0] <= text.index(value) and text.index(value) + len(value) <= span[1] for span in spans
+            )
         ]
     except Exception:  # noqa: BLE001 - then everything has to be dropped, which is what is tested
         return texts
@@ -117,13 +119,15 @@ def _trace_mlflow(texts: Sequence[str], store: _Store) -> None:
     entities = require("mlflow.entities", extra="eval")
     exports = require("mlflow.tracing.export.mlflow_v3", extra="eval")
 
-    class Probe(client_class):  # type: ignore[misc]
+    class Probe(client_class):  # type: ignore[misc, valid-type]
         @property
         def store(self) -> _Store:
             return store
 
     if getattr(exports, "TracingClient", None) is not client_class:
-        raise ConfigurationError("the self-test found that this version of mlflow exports with another client")
+        raise ConfigurationError(
+            "the self-test found that this version of mlflow exports with another client"
+        )
     whole = " ".join(texts)
     trace_id = "tr-" + "0" * 31 + "1"
     span = entities.Span.from_dict(
@@ -178,7 +182,7 @@ class Transport:
         self.arrived = threading.Event()
         outer = self
 
-        class Adapter(base):  # type: ignore[misc]
+        class Adapter(base):  # type: ignore[misc, valid-type]
             def send(self, request: Any, **_: Any) -> Any:
                 body = request.body or b""
                 if hasattr(body, "read"):
@@ -198,4 +202,3 @@ class Transport:
                 """Nothing is open."""
 
         self.adapter = Adapter()
-

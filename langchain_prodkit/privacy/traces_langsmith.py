@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -129,7 +129,7 @@ def _check(langsmith: Any, scrubber: Scrubber, settings: dict[str, Any]) -> None
     try:
         for scheme in ("http://", "https://"):
             probe.session.mount(scheme, transport.adapter)
-        now, run_id = datetime.now(timezone.utc), uuid4()
+        now, run_id = datetime.now(UTC), uuid4()
         probe.create_run(
             whole,
             {"messages": [{"content": whole}], "list": texts},
@@ -151,6 +151,8 @@ def _check(langsmith: Any, scrubber: Scrubber, settings: dict[str, Any]) -> None
     except RedactionError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever is missing in this version
-        msg = f"the self-test could not run ({type(error).__qualname__}): this version of langsmith is not known"
+        msg = (
+            f"the self-test could not run ({type(error).__qualname__}): langsmith of this version is unknown"
+        )
         raise ConfigurationError(msg) from None
     judge(texts, b"\n".join(transport.seen).decode("utf-8", "replace"), reached=reached, where="LangSmith")

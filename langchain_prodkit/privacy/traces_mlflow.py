@@ -16,9 +16,7 @@ import logging
 import re
 import threading
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import ConfigurationError, RedactionError
@@ -42,20 +40,29 @@ _SPAN_KEPT: Final = frozenset(
     }
 )  # fmt: skip
 _STRUCTURE: Final = frozenset(
-    {"trace_id", "span_id", "parent_span_id", "start_time_unix_nano", "end_time_unix_nano", "time_unix_nano", "code"}
+    {
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "start_time_unix_nano",
+        "end_time_unix_nano",
+        "time_unix_nano",
+        "code",
+    }
 )
 _TRACE_KEPT: Final = frozenset(
     {
         "mlflow.trace_schema.version", "mlflow.artifactLocation", "mlflow.source.name", "mlflow.source.type",
         "mlflow.source.git.commit", "mlflow.source.git.branch", "mlflow.source.git.repoURL", "mlflow.user",
         "mlflow.sourceRun", "mlflow.modelId", "mlflow.trace.sizeStats", "mlflow.trace.sizeBytes",
-        "mlflow.trace.tokenUsage", "mlflow.trace.cost", "mlflow.trace.infoFinalized", "mlflow.trace.spansLocation",
+        "mlflow.trace.tokenUsage", "mlflow.trace.cost", "mlflow.trace.infoFinalized",
+        "mlflow.trace.spansLocation",
         "mlflow.eval.requestId", "mlflow.linkedPrompts", "mlflow.trace.archiveLocation",
     }
 )  # fmt: skip
 _METHODS: Final = (
-    "start_trace", "log_spans", "_upload_trace_data", "_upload_attachments", "set_trace_tag", "log_assessment",
-    "update_assessment",
+    "start_trace", "log_spans", "_upload_trace_data", "_upload_attachments", "set_trace_tag",
+    "log_assessment", "update_assessment",
 )  # fmt: skip
 # Module, class and method of the exports that do not pass the client.
 _ELSEWHERE: Final = (
@@ -110,7 +117,7 @@ class MlflowRedaction:
         client = require("mlflow.tracing.client", extra="eval").TracingClient
         missing = [name for name in _METHODS if not callable(client.__dict__.get(name))]
         if missing:
-            msg = f"this version of mlflow stores traces in a way that is not known ({', '.join(missing)} missing)"
+            msg = f"mlflow of this version stores traces in an unknown way ({', '.join(missing)} missing)"
             raise ConfigurationError(msg)
         for name in _METHODS:
             self._wrap(client, name, getattr(self, f"_on_{name.lstrip('_')}"))
@@ -197,7 +204,9 @@ class MlflowRedaction:
     def _info(self, info: Any) -> Any:
         """Give the description of a trace as it may be stored."""
         clean = copy.copy(info)
-        texts = {name: getattr(info, name) for name in ("request_preview", "response_preview", "client_request_id")}
+        texts = {
+            name: getattr(info, name) for name in ("request_preview", "response_preview", "client_request_id")
+        }
         try:
             previews = {name: _unescaped(text) for name, text in texts.items()}
             for name, text in self._scrubber.scrub(previews, trace_id=info.trace_id).items():
@@ -223,11 +232,22 @@ class MlflowRedaction:
             RedactionError: It could not be redacted.
         """
         raw = _plain(assessment.to_dictionary())
-        kept = {"assessment_id", "trace_id", "create_time", "last_update_time", "source_type", "span_id", "run_id"}
+        kept = {
+            "assessment_id",
+            "trace_id",
+            "create_time",
+            "last_update_time",
+            "source_type",
+            "span_id",
+            "run_id",
+        }
         return type(assessment).from_dictionary(self._scrubber.scrub(raw, trace_id=trace_id, kept=kept))
 
     def _failed(self, error: Exception) -> None:
-        self._warn(type(error).__qualname__, f"a trace lost its content: redaction failed ({type(error).__qualname__})")
+        self._warn(
+            type(error).__qualname__,
+            f"a trace lost its content: redaction failed ({type(error).__qualname__})",
+        )
 
     def _warn(self, kind: str, message: str) -> None:
         if kind not in self._warned:

@@ -33,7 +33,9 @@ _MIN_MET_CHARS: Final = 3
 _LONG_NUMBER: Final = 10**8
 _JSON = re.compile(r'\s*[\[{"]')
 _IDENTIFIER = re.compile(r"[a-z_$][a-z0-9_.$\-]*(?:[A-Z][a-z0-9]*)*")
-_TECHNICAL = re.compile(r"(?:[a-z_]{1,12}-{1,2})?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.+Z\-]{8,24}")
+_TECHNICAL = re.compile(
+    r"(?:[a-z_]{1,12}-{1,2})?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.+Z\-]{8,24}"
+)
 
 
 class Scrubber:
@@ -69,7 +71,11 @@ class Scrubber:
 
     def _scrubbed(self, payload: Any, trace_id: str | None, kept: frozenset[str]) -> Any:
         texts = list(dict.fromkeys(_texts(payload, kept)))
-        found = checked(texts, self.detector.detect(texts), getattr(self.detector, "entities", None)) if texts else []
+        found = (
+            checked(texts, self.detector.detect(texts), getattr(self.detector, "entities", None))
+            if texts
+            else []
+        )
         known = self._known(payload, trace_id)
         spans = with_known(texts, found, known)
         self._remember(trace_id, texts, spans)
@@ -133,23 +139,35 @@ def _texts(value: Any, kept: frozenset[str], depth: int = 0, level: int = 0) -> 
         inner = _nested(value, level)
         if inner is not None:
             yield from _texts(inner, kept, depth + 1, level + 1)
-        elif value and not value.isspace() and not _TECHNICAL.fullmatch(value):
+        elif not _is_empty(value):
             yield value
     elif isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise RedactionError("a trace holds keys that are no text; it is not stored")
-            if key in kept:
-                continue
-            if not _IDENTIFIER.fullmatch(key):
-                yield key
+        yield from _keys(value, kept)
+        for item in (item for key, item in value.items() if key not in kept):
             yield from _texts(item, kept, depth + 1, level)
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _texts(item, kept, depth + 1, level)
     elif _is_number(value):
         yield _digits(value)
-    elif value is not None and not isinstance(value, (bool, int, float)):
+    else:
+        _ensure_plain(value)
+
+
+def _is_empty(text: str) -> bool:
+    return not text or text.isspace() or _TECHNICAL.fullmatch(text) is not None
+
+
+def _keys(value: dict[Any, Any], kept: frozenset[str]) -> Iterator[str]:
+    for key in value:
+        if not isinstance(key, str):
+            raise RedactionError("a trace holds keys that are no text; it is not stored")
+        if key not in kept and not _IDENTIFIER.fullmatch(key):
+            yield key
+
+
+def _ensure_plain(value: Any) -> None:
+    if value is not None and not isinstance(value, (bool, int, float)):
         msg = f"a trace holds a {type(value).__qualname__}, which cannot be read; it is not stored"
         raise RedactionError(msg)
 

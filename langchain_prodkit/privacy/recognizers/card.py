@@ -16,7 +16,16 @@ _CARD = re.compile(r"(?<![\d.,\-])\d(?:[ \u00a0\-.\u2010-\u2015\u2212\uff0d]?\d)
 _SEPARATOR = re.compile(r"\D")
 # As they are printed: by fours, American Express 4-6-5, Diners 4-6-4, Maestro by fours with a rest.
 _GROUPS: Final = frozenset(
-    {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 4, 2), (4, 4, 4, 4, 1), (4, 4, 4, 3), (4, 4, 4, 2)}
+    {
+        (4, 4, 4, 4),
+        (4, 6, 5),
+        (4, 6, 4),
+        (4, 4, 4, 4, 3),
+        (4, 4, 4, 4, 2),
+        (4, 4, 4, 4, 1),
+        (4, 4, 4, 3),
+        (4, 4, 4, 2),
+    }
     | {(4, 4, 5), (4, 4, 4, 1), (4, 4, 4), (8, 8), (6, 10), (6, 13), (4, 3, 3, 3), (4, 5, 6), (4, 4, 3, 4)}
     | {(4, 3, 3, 4), (4, 3, 4, 4), (4, 4, 3, 5), (4, 3, 4, 5), (4, 3, 3, 5)}
 )
@@ -31,7 +40,8 @@ class CardRecognizer(ScanRecognizer):
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("CREDIT_CARD",)
     CONTEXT: ClassVar[tuple[str, ...]] = (
-        "credit", "card", "visa", "mastercard", "amex", "discover", "jcb", "diners", "maestro", "debit", "카드",
+        "credit", "card", "visa", "mastercard", "amex", "discover", "jcb", "diners", "maestro", "debit",
+        "카드",
     )  # fmt: skip
 
     def __init__(

@@ -24,7 +24,8 @@ _DASH = r"[ ]?[\-\u2010-\u2015\u2212\uff0d~.][ ]?"
 _GATE = re.compile(r"\d{5}|\d{3}[A-Za-z]\d{4}|\d{2}[^\w\s]\d")
 _HANGUL = re.compile("[가-힣]")
 _RRN = re.compile(
-    rf"(?<![\d\-])(\d{{2}})(\d{{2}})(\d{{2}})({_DASH}|[ ])?([0-9])(\d{{6}}|[*xX•●○]{{6}}|\d[*xX•●○]{{5}})(?![\d]|-\d)"
+    rf"(?<![\d\-])(\d{{2}})(\d{{2}})(\d{{2}})({_DASH}|[ ])?([0-9])"
+    r"(\d{6}|[*xX•●○]{6}|\d[*xX•●○]{5})(?![\d]|-\d)"
 )
 _RESIDENT = re.compile(
     r"주민|외국인\s?등록|외국인\s?번호|생년|resident|registration\s+n|\bRRN\b|\bFRN\b|\bARC\b", re.IGNORECASE
@@ -38,7 +39,8 @@ _PASSPORT_TYPES = frozenset("MSRODGTP")
 _TRAVEL = re.compile(r"여권|passport", re.IGNORECASE)
 _REGION = r"(?:서울|부산|경기|강원|충북|충남|전북|전남|경북|경남|제주|대구|인천|광주|대전|울산)"
 _LICENCE = re.compile(
-    rf"(?<![\d\-])(?:{_REGION}[ ]?(?:{_DASH})?)?(1[1-9]|2[0-8]){_DASH}(\d{{2}}){_DASH}(\d{{6}}){_DASH}(\d{{2}})(?![\d]|-\d)"
+    rf"(?<![\d\-])(?:{_REGION}[ ]?(?:{_DASH})?)?(1[1-9]|2[0-8]){_DASH}(\d{{2}}){_DASH}(\d{{6}})"
+    rf"{_DASH}(\d{{2}})(?![\d]|-\d)"
     rf"|(?<![\d\-]){_REGION}[ ]?(?:{_DASH})?\d{{2}}{_DASH}\d{{6}}{_DASH}\d{{2}}(?![\d]|-\d)"
 )
 _LICENCE_BARE = re.compile(r"(?<![\d\-.])(?:1[1-9]|2[0-8])(?:[ ]\d{2}[ ]\d{6}[ ]\d{2}|\d{10})(?![\d]|-\d)")
@@ -82,7 +84,7 @@ def _said(word: re.Pattern[str], text: str, start: int) -> bool:
 
 def _residents(text: str) -> Iterator[Hit]:
     for match in _RRN.finditer(text):
-        _, month, day, dash, century, rest = match.groups()
+        _, month, day, dash, century, _ = match.groups()
         if not (0 < int(month) <= len(_DAYS) and 0 < int(day) <= _DAYS[int(month) - 1]):
             continue
         start = match.start()

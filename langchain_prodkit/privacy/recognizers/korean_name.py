@@ -31,7 +31,10 @@ _ONE = (
     "소석선설마길연위표명기반왕금옥육인맹제모탁국어은편용예경봉사부가복태목형계피두감음빈동온호범좌팽승간상시갈"
 )
 _TWO = ("남궁", "황보", "제갈", "선우", "독고", "사공", "서문", "동방", "어금", "망절")
-_USUAL = frozenset("김이박최정강조윤장임한오서신권황안송류유홍전고문손양배백허남심노하곽성차주우구라민진지엄채원천방공현함변염추도")
+_USUAL = frozenset(
+    "김이박최정강조윤장임한오서신권황안송류유홍전고문손양배백허남심노하곽성차주우구라민진지엄채원천방공현"
+    "함변염추도"
+)
 _FIRST = frozenset(
     "가강건경계관광교국규근금기길나난남다단달대덕도동두라란래려로루류리린마만말명무문미민바방백범별병보복봉빈상새서석선설섭성세소솔송"
     "수숙순슬승시신아안애양언여연열영예옥온완요용우운웅원월유윤율은을의이인일자장재전점정제조종주준중지진찬창채천철청초춘충치태하학한해향"
@@ -43,25 +46,37 @@ _LAST = frozenset(
     "찬창채천철청초춘출충태택평표필하학한항해향헌혁현협형혜호홍화환회효후훈휘흠흥희"
 )
 _TITLE = (
-    r"(?:본부장|부본부장|센터장|연구원|연구소장|간호사|변호사|회계사|세무사|변리사|법무사|약사|의사|한의사|수의사|설계사|상담사|상담원|기술사|미용사|"
-    r"선생|교수|박사|강사|교사|교장|교감|총장|학장|조교|과장|부장|차장|대리|사원|주임|계장|팀장|실장|국장|처장|청장|이사장|이사|상무|전무|부사장|사장|부회장|회장|"
-    r"대표|원장|소장|점장|지점장|반장|조장|단장|위원장|위원|의원|장관|차관|총리|대통령|시장|도지사|지사|군수|구청장|판사|검사|경감|경위|경사|순경|형사|"
-    r"대위|중위|소위|대령|중령|소령|병장|상병|일병|이병|하사|중사|상사|감독|코치|선수|배우|가수|작가|시인|화가|기자|앵커|아나운서|피디|목사|신부|수녀|스님|"
-    r"고객|회원|환자|학생|어르신|손님|승객|수험생|지원자|신청자|담당자|담당|매니저|파트장|그룹장|프로|책임|선임|수석|인턴|간사|총무|사모|여사|도련|아가씨|어머니|아버지|할머니|할아버지|"
+    r"(?:본부장|부본부장|센터장|연구원|연구소장|간호사|변호사|회계사|세무사|변리사|법무사|약사|의사|한의사"
+    r"|수의사|설계사|상담사|상담원|기술사|미용사|"
+    r"선생|교수|박사|강사|교사|교장|교감|총장|학장|조교|과장|부장|차장|대리|사원|주임|계장|팀장|실장|국장"
+    r"|처장|청장|이사장|이사|상무|전무|부사장|사장|부회장|회장|"
+    r"대표|원장|소장|점장|지점장|반장|조장|단장|위원장|위원|의원|장관|차관|총리|대통령|시장|도지사|지사"
+    r"|군수|구청장|판사|검사|경감|경위|경사|순경|형사|"
+    r"대위|중위|소위|대령|중령|소령|병장|상병|일병|이병|하사|중사|상사|감독|코치|선수|배우|가수|작가|시인"
+    r"|화가|기자|앵커|아나운서|피디|목사|신부|수녀|스님|"
+    r"고객|회원|환자|학생|어르신|손님|승객|수험생|지원자|신청자|담당자|담당|매니저|파트장|그룹장|프로|책임"
+    r"|선임|수석|인턴|간사|총무|사모|여사|도련|아가씨|어머니|아버지|할머니|할아버지|"
     r"이모|고모|삼촌|오빠|언니|누나|형)"
 )
 _HONORIFIC = rf"(?:[ ]?(?:씨|님|군|양|옹|귀하|선배|후배)|[ ]?{_TITLE}(?:님)?|[ ]외[ ]?\d{{1,3}}(?:명|인))"
 _FOLLOWED = re.compile(rf"{_HONORIFIC}(?:{KOREAN_PARTICLES}){{0,2}}(?![가-힣])")
-_PARTICLES = re.compile(rf"(?:{KOREAN_PARTICLES}){{1,2}}")
 _TAIL = re.compile(rf"(?:씨|님|군|양|옹|{_TITLE}님?)?(?:{KOREAN_PARTICLES}){{0,2}}")
 _FIELD = re.compile(
-    r"(?:성명|이름|성함|담당자|담당|참석자|참가자|참여자|예금주|수신인?|수취인|수령인|받는[ ]?(?:사람|분|이)|보내는[ ]?(?:사람|분|이)|발신인?|발송인|고객명|고객|환자명?|작성자"
-    r"|신청인|신청자|대표자명?|대표이사|대표|보호자명?|계약자|피보험자|보험자|가입자|예약자|구매자|주문자|입금자명?|명의자?|소유자|임차인|임대인|매수인|매도인|갑|을|피고인?|원고|증인|의뢰인"
-    r"|연락처|문의|저자|지은이|감독|주연|출연|강사|교수|기자|사회자|발표자|면접자|지원자|수험생|학생|직원|사원|회원|동료|친구|남편|아내|아들|딸|어머니|아버지|아버님|어머님|부모|형|누나|언니|오빠|동생"
-    r"|저는|나는|제[ ]이름은|본인은|전[ ]|팀장|부장|과장|대리|선생님|의장|위원장|비서|매니저|관리자|책임자|승인자|결재자?|서명|배우자|상속인|수익자|후보|선수|배우|가수|작가|씨|님|와|과|및|하고)"
-    r"(?:의[ ]?(?:이름|성함|성명))?(?:은|는|이|가|을|를|인|께|에게|님은|님|분은)?[ ]?[:：=은\-–|/(\"'「『<]?[ ]?$"
+    r"(?:성명|이름|성함|담당자|담당|참석자|참가자|참여자|예금주|수신인?|수취인|수령인|받는[ ]?(?:사람|분"
+    r"|이)|보내는[ ]?(?:사람|분|이)|발신인?|발송인|고객명|고객|환자명?|작성자"
+    r"|신청인|신청자|대표자명?|대표이사|대표|보호자명?|계약자|피보험자|보험자|가입자|예약자|구매자|주문자"
+    r"|입금자명?|명의자?|소유자|임차인|임대인|매수인|매도인|갑|을|피고인?|원고|증인|의뢰인"
+    r"|연락처|문의|저자|지은이|감독|주연|출연|강사|교수|기자|사회자|발표자|면접자|지원자|수험생|학생|직원"
+    r"|사원|회원|동료|친구|남편|아내|아들|딸|어머니|아버지|아버님|어머님|부모|형|누나|언니|오빠|동생"
+    r"|저는|나는|제[ ]이름은|본인은|전[ ]|팀장|부장|과장|대리|선생님|의장|위원장|비서|매니저|관리자|책임자"
+    r"|승인자|결재자?|서명|배우자|상속인|수익자|후보|선수|배우|가수|작가|씨|님|와|과|및|하고)"
+    r"(?:의[ ]?(?:이름|성함|성명))?(?:은|는|이|가|을|를|인|께|에게|님은|님"
+    r"|분은)?[ ]?[:\uff1a=은\-\u2013|/(\"'「『<]?[ ]?$"
 )
-_INTRODUCED = re.compile(r"(?:저는|나는|제[ ]이름은|성함은|이름은|성명은|성명:|이름:|성함:|성명[ ]|본인은|예금주[ ]?:?|담당자[ ]?[:는]?)[ ]?$")
+_INTRODUCED = re.compile(
+    r"(?:저는|나는|제[ ]이름은|성함은|이름은|성명은|성명:|이름:|성함:|성명[ ]|본인은|예금주[ ]?:?"
+    r"|담당자[ ]?[:는]?)[ ]?$"
+)
 # A surname and a title, which tell nobody apart: 김위원장, 박대리.
 _ADDRESSED = re.compile(rf"[가-힣]{_TITLE}")
 _BEFORE_IN_LIST = re.compile(r"[ ]?[,·/、][ ]?\Z")
@@ -69,10 +84,78 @@ _BEHIND_IN_LIST = re.compile(r"[ ]?[,·/、][ ]?")
 _TO_SOMEBODY = re.compile(r"(?:에게|한테|께|님)")
 _WORD = re.compile("[가-힣]{2,14}")
 # Words that the syllables alone would take for names; common nouns are left to morphology.
-_NEVER = frozenset(
-    "이메일 배송지 주소록 이방인 문자열 서해안 동해안 남해안 오로라 마리아 민주당 예금주 대한민국 시리아 이용자 이번주 이상한 이유는 전화기 주민등 주소지 신청서 신청자 신규 우리는 이하의 정말로 주문자 고객명 고객님 사용자 안내문 유의사 이외의 "
-    "한국인 한국어 오늘은 지금은 전체의 인공지 자동차 정상적 조선인 신문사 대한민 하나의 한번에 김치전 고소인 피고인 원고인 임차인 임대인 이사장 "
-    "전문가 성인용 정치인 기업인 방송인 주인공 여주인 남주인 지은이 어린이 유명인 기사도 여성은 남성은 신성한".split()
+_NEVER: Final = frozenset(
+    [
+        "이메일",
+        "배송지",
+        "주소록",
+        "이방인",
+        "문자열",
+        "서해안",
+        "동해안",
+        "남해안",
+        "오로라",
+        "마리아",
+        "민주당",
+        "예금주",
+        "대한민국",
+        "시리아",
+        "이용자",
+        "이번주",
+        "이상한",
+        "이유는",
+        "전화기",
+        "주민등",
+        "주소지",
+        "신청서",
+        "신청자",
+        "신규",
+        "우리는",
+        "이하의",
+        "정말로",
+        "주문자",
+        "고객명",
+        "고객님",
+        "사용자",
+        "안내문",
+        "유의사",
+        "이외의",
+        "한국인",
+        "한국어",
+        "오늘은",
+        "지금은",
+        "전체의",
+        "인공지",
+        "자동차",
+        "정상적",
+        "조선인",
+        "신문사",
+        "대한민",
+        "하나의",
+        "한번에",
+        "김치전",
+        "고소인",
+        "피고인",
+        "원고인",
+        "임차인",
+        "임대인",
+        "이사장",
+        "전문가",
+        "성인용",
+        "정치인",
+        "기업인",
+        "방송인",
+        "주인공",
+        "여주인",
+        "남주인",
+        "지은이",
+        "어린이",
+        "유명인",
+        "기사도",
+        "여성은",
+        "남성은",
+        "신성한",
+    ]
 )
 _UNKNOWN_ID: Final = 60
 """Kiwi numbers the words of its dictionary behind the tags, whose numbers unknown words bear."""
@@ -124,25 +207,26 @@ class KoreanNameRecognizer(ScanRecognizer):
         tokens = self._tokens(text)
         starts = [token.start for token in tokens]
         judged = [
-            (start, *max((_weight(text, start, end, _judged(tokens, starts, start, end)), end) for end in ends))
+            (
+                start,
+                *max((_weight(text, start, end, _judged(tokens, starts, start, end)), end) for end in ends),
+            )
             for start, ends in candidates
         ]
         names = {place for start, weight, end in judged if weight >= _ACCEPT for place in (start, end)}
         for start, weight, end in judged:
-            if weight < _ACCEPT and _is_listed(text, start, end, names):
-                weight += 1.0
-            if weight >= _ACCEPT:
-                yield Hit(start, end, "PERSON", _SURE if weight >= _ACCEPT + 1 else _FAIR)
+            sure = weight + (weight < _ACCEPT and _is_listed(text, start, end, names))
+            if sure >= _ACCEPT:
+                yield Hit(start, end, "PERSON", _SURE if sure >= _ACCEPT + 1 else _FAIR)
 
     def _tokens(self, text: str) -> Sequence[Any]:
-        if self._kiwi is None and not self._is_missing:
-            with self._lock:
-                if self._kiwi is None and not self._is_missing:
-                    self._kiwi = self._loaded()
-        if self._kiwi is None:
+        if self._is_missing:
             return ()
+        # One lock for loading and reading: kiwipiepy says nothing of threads.
         with self._lock:
-            return self._kiwi.tokenize(text)  # type: ignore[no-any-return]
+            if self._kiwi is None:
+                self._kiwi = self._loaded()
+            return () if self._kiwi is None else self._kiwi.tokenize(text)
 
     def _loaded(self) -> Any:
         try:
@@ -180,9 +264,7 @@ def _judged(tokens: Sequence[Any], starts: Sequence[int], start: int, end: int) 
     at = bisect_left(starts, start)
     inside = [token for token in tokens[at : at + 8] if token.start < end]
     if not inside or inside[0].start != start:
-        return _Judged(
-            is_whole=False, is_unknown=False, is_common=False, is_derived=False, is_inflected=True
-        )
+        return _Judged(is_whole=False, is_unknown=False, is_common=False, is_derived=False, is_inflected=True)
     first, last = inside[0], inside[-1]
     reach = first.start + first.len
     is_known = first.id > _UNKNOWN_ID
@@ -208,21 +290,20 @@ def _weight(text: str, start: int, end: int, judged: _Judged | None) -> float:
     weight = 0.5 if name[0] in _USUAL or name[:2] in _TWO else 0.25
     weight += max(_fitness(name[1:]), _fitness(name[2:]) if name[:2] in _TWO else -2.0)
     before = text[max(0, start - 16) : start]
-    followed = _FOLLOWED.match(text, end)
-    if followed:
-        weight += 1.0
-    elif _TO_SOMEBODY.match(text, end):
-        weight += 0.75
-    if _INTRODUCED.search(before):
-        weight += 1.0
-    elif _FIELD.search(before):
-        weight += 1.0
-    if judged is None:
-        return weight + 0.25 if followed or _INTRODUCED.search(before) else 0.0
+    followed = _FOLLOWED.match(text, end) is not None
+    introduced = _INTRODUCED.search(before) is not None
+    weight += 1.0 if followed else 0.75 if _TO_SOMEBODY.match(text, end) else 0.0
+    weight += 1.0 if introduced or _FIELD.search(before) else 0.0
+    if judged is not None:
+        return weight + _morphology(judged, len(name))
+    return weight + 0.25 if followed or introduced else 0.0
+
+
+def _morphology(judged: _Judged, length: int) -> float:
+    """Say what the reading of a word adds to it, or takes away."""
+    weight = 1.0 if judged.is_unknown else 0.0
     if judged.is_whole:
-        weight += 1.5 if len(name) > 2 or judged.is_unknown else 0.5  # noqa: PLR2004
-    elif judged.is_unknown:
-        weight += 1.0
+        weight = 1.5 if length > 2 or judged.is_unknown else 0.5  # noqa: PLR2004
     if judged.is_common:
         weight -= 1.5
     elif judged.is_derived:

@@ -16,15 +16,32 @@ __all__ = ["MailRecognizer"]
 
 LOCAL_CHARS: Final = 64
 DOMAIN_CHARS: Final = 253
-_ATEXT: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+/=?^_`{|}~-.")
+_ATEXT: Final = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+/=?^_`{|}~-."
+)
 _EDGE: Final = ".'`*/{|}=&?!#$%^~"
 _AT: Final = "@\uff20"
 # Scripts written without blanks: their letters before an address belong to the sentence.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]")
-_ASCII_DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9\-]{0,62}")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]"
+)
+_ASCII_DOMAIN = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9\-]{0,62}"
+)
 _DOMAIN = re.compile(r"(?:\w(?:[\w\-]{0,61}\w)?[.\u3002\uff0e])+\w[\w\-]{0,62}")
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\]")
-_PRIVATE: Final = ("local", "internal", "lan", "corp", "intranet", "test", "example", "invalid", "home", "localdomain")
+_PRIVATE: Final = (
+    "local",
+    "internal",
+    "lan",
+    "corp",
+    "intranet",
+    "test",
+    "example",
+    "invalid",
+    "home",
+    "localdomain",
+)
 _SPELLED = re.compile(
     r"(?<![\w.+\-])[A-Za-z0-9][\w.+\-]{0,63}[ ]?[\[({][ ]?at[ ]?[\])}][ ]?[A-Za-z0-9][\w\-]{0,62}"
     r"(?:(?:[ ]?[\[({][ ]?dot[ ]?[\])}][ ]?|\.)[A-Za-z0-9][\w\-]{0,62}){1,4}",
@@ -115,7 +132,11 @@ def _local_start(text: str, at: int) -> int:
     start, floor = at, max(0, at - LOCAL_CHARS)
     while start > floor and (
         text[start - 1] in _ATEXT
-        or (text[start - 1].isalnum() and not text[start - 1].isascii() and not _UNSPACED.match(text[start - 1]))
+        or (
+            text[start - 1].isalnum()
+            and not text[start - 1].isascii()
+            and not _UNSPACED.match(text[start - 1])
+        )
     ):
         start -= 1
     if start == at:  # an address in such a script, up to the blank before it

@@ -17,11 +17,18 @@ __all__ = ["InternetAddressRecognizer", "WebAddressRecognizer"]
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _V4 = re.compile(
-    rf"(?<![A-Za-z\d_.\-])(?<!\d[,/]){_OCTET}(?:\.{_OCTET}){{3}}(?:/(?:3[0-2]|[12]?\d)(?!\d))?(?![A-Za-z\d_]|\.\d|-\d)"
+    rf"(?<![A-Za-z\d_.\-])(?<!\d[,/]){_OCTET}(?:\.{_OCTET}){{3}}(?:/(?:3[0-2]"
+    rf"|[12]?\d)(?!\d))?(?![A-Za-z\d_]|\.\d|-\d)"
 )
-_VERSION = re.compile(r"(?:\b(?:v|ver|version|release|build|rev|firmware|section|chapter|§)\.?[ :#]?|버전[은: ]{0,2}|[A-Za-z]/)$", re.IGNORECASE)
+_VERSION = re.compile(
+    r"(?:\b(?:v|ver|version|release|build|rev|firmware|section|chapter|§)\.?[ :#]?|버전[은: ]{0,2}"
+    r"|[A-Za-z]/)$",
+    re.IGNORECASE,
+)
 _V6 = re.compile(
-    r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|::?)[0-9A-Fa-f:]{1,38}(?:\.\d{1,3}){0,3}(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?(?![A-Za-z\d_]|:[0-9A-Fa-f:])"
+    r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:"
+    r"|::?)[0-9A-Fa-f:]{1,38}(?:\.\d{1,3}){0,3}(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?(?![A-Za-z\d_]"
+    r"|:[0-9A-Fa-f:])"
 )
 _COLONS = re.compile(r"[0-9A-Fa-f]:[0-9A-Fa-f:]|::[0-9A-Fa-f]")
 _LOOK_BACK = 12
@@ -58,8 +65,10 @@ def _is_v6(number: str) -> bool:
 
 _WEB = re.compile(
     r"(?<![A-Za-z0-9@_.\-])(?:(?P<scheme>(?:https?|ftps?|wss?)://)(?:[^\s/@<>\"']{1,100}@)?)?"
-    r"(?P<host>(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9\-]{1,62}|localhost|\d{1,3}(?:\.\d{1,3}){3})"
-    r"(?P<port>:\d{1,5})?(?P<path>[/?#](?:[!#$%&'()*+,\-./0-9:;=?@A-Z_a-z~\[\]]|(?<=[/=\-_+&%])[^\W\d_a-zA-Z]+)*)?",
+    r"(?P<host>(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9\-]{1,62}|localhost"
+    r"|\d{1,3}(?:\.\d{1,3}){3})"
+    r"(?P<port>:\d{1,5})?(?P<path>[/?#](?:[!#$%&'()*+,\-./0-9:;=?@A-Z_a-z~\[\]]"
+    r"|(?<=[/=\-_+&%])[^\W\d_a-zA-Z]+)*)?",
     re.IGNORECASE,
 )
 _TRAILING = ".,;:!?'\")]}"
@@ -71,7 +80,9 @@ class WebAddressRecognizer(ScanRecognizer):
     ENTITIES: ClassVar[tuple[str, ...]] = ("URL",)
     CONTEXT: ClassVar[tuple[str, ...]] = ("url", "website", "link")
 
-    def __init__(self, supported_language: str = "en", supported_entities: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, supported_language: str = "en", supported_entities: Sequence[str] | None = None
+    ) -> None:
         """Use the public suffix list inside tldextract."""
         self._suffixes: Any = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
         super().__init__(supported_language, supported_entities)

@@ -54,6 +54,7 @@ class ScanRecognizer(LocalRecognizer):
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[Any]:  # noqa: ARG002 - Presidio's signature
         """Give one result for each hit of an entity that is asked for and supported."""
+        name = type(self).__name__
         wanted = set(self.supported_entities).intersection(entities or self.supported_entities)
         return [
             RecognizerResult(
@@ -61,9 +62,9 @@ class ScanRecognizer(LocalRecognizer):
                 start=hit.start,
                 end=hit.end,
                 score=hit.score,
-                analysis_explanation=AnalysisExplanation(recognizer=self.name, original_score=hit.score),
+                analysis_explanation=AnalysisExplanation(recognizer=name, original_score=hit.score),
                 recognition_metadata={
-                    RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+                    RecognizerResult.RECOGNIZER_NAME_KEY: name,
                     RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
                 },
             )
