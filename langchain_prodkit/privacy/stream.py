@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessageChunk
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["ChunkStream"]
 
 Path = tuple[str | int, ...]
+
+_TEXT: Final[Path] = ("content",)
 
 
 @dataclass(slots=True)
@@ -62,9 +64,9 @@ class ChunkStream:
                 yield ready
             return
         restored, seen = self._restored(chunk)
-        began = {key for key in seen if key[0] == "content"}
-        for key in list(self._buffers):
-            if began and key not in began and key[:1] == ("content",):
+        began = {key for key in seen if key[0] == "content"} if len(self._buffers) > 1 else ()
+        for key in list(self._buffers) if began else ():
+            if key not in began and key[:1] == ("content",):
                 # The next block has begun: what waits in the one before it comes first.
                 yield from self._flushed(key)
         if chunk.chunk_position != "last":
@@ -83,6 +85,13 @@ class ChunkStream:
             yield from self._flushed(key)
 
     def _restored(self, chunk: AIMessageChunk) -> tuple[AIMessageChunk, set[Path]]:
+        if _is_text(chunk):
+            # Nearly every chunk of nearly every answer: no need to walk it.
+            ready = self._grown(_TEXT, chunk.content, is_json=False)  # type: ignore[arg-type]
+            buffer = self._buffers[_TEXT]
+            buffer.chunk, buffer.path = chunk, _TEXT
+            same = ready == chunk.content
+            return chunk if same else chunk.model_copy(update={"content": ready}), {_TEXT}
         seen: set[Path] = set()
 
         def visit(leaf: Leaf) -> str:
@@ -118,6 +127,16 @@ class ChunkStream:
             return
         ready = self._reader.rest(buffer.before, buffer.held, is_json=buffer.is_json)
         yield ready if buffer.chunk is None else _alone(buffer.chunk, buffer.path, ready)
+
+
+def _is_text(chunk: AIMessageChunk) -> bool:
+    return isinstance(chunk.content, str) and not (
+        chunk.additional_kwargs
+        or chunk.tool_call_chunks
+        or chunk.tool_calls
+        or chunk.invalid_tool_calls
+        or chunk.name
+    )
 
 
 def _key(chunk: AIMessageChunk, path: Path) -> Path:

@@ -32,6 +32,7 @@ _CORE = re.compile(rf"[A-Za-z][A-Za-z0-9_\\ -]{{0,{MAX_CORE}}}")
 _BORDER = r"(?<![A-Za-z0-9_\\])"
 _BARE = _BORDER + r"([A-Z][A-Z0-9]*(?:\\?_[A-Z0-9]+)*?\\?_[0-9]{1,9})(?![A-Za-z0-9_])"
 _BARE_START = re.compile(_BORDER + r"[A-Z][A-Z0-9_\\]*\Z")
+_NUMBERED = re.compile(r"(.+?)_[0-9]{0,9}_?")
 _SEPARATOR = re.compile(r"[ -]")
 
 
@@ -72,6 +73,8 @@ class Grammar:
             raise ConfigurationError(msg)
         self._open, self._close = match.groups()
         self._entities = None if entities is None else {LITERAL, *map(entity_name, entities)}
+        names = self._entities or ()
+        self._starts = {f"{name}_"[:length] for name in names for length in range(len(name) + 2)}
         pairs = [(self._open, self._close)]
         pairs.append(("".join(rf"\{char}" for char in self._open), "".join(rf"\{c}" for c in self._close)))
         if (self._open, self._close) == ("<", ">"):
@@ -138,15 +141,11 @@ class Grammar:
 
     def _may_name(self, start: str) -> bool:
         token = _exact(start)
-        if self._entities is None:
+        if self._entities is None or token in self._starts:
             return True
-        return any(name.startswith(token) or _numbered(token, name) for name in self._entities)
+        match = _NUMBERED.fullmatch(token)
+        return match is not None and match.group(1) in self._entities
 
 
 def _exact(core: str) -> str:
     return _SEPARATOR.sub("_", core.replace("\\", "")).upper()
-
-
-def _numbered(token: str, name: str) -> bool:
-    rest = token.removeprefix(name)
-    return rest != token and re.fullmatch(r"_([0-9]{0,9}_?)?", rest) is not None
