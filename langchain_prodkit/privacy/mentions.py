@@ -19,13 +19,15 @@ __all__ = ["handles", "lookalikes", "mended", "repeated", "settled"]
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019\-][^\W\d_]+)*")
 _LINE: Final = re.compile(r"[\n\r\t]+|\\n|  +")
+_OPENING: Final = re.compile(r"([^\W\d_]+)[ ]+")
 _RUN: Final = re.compile(r"\S+")
 _BLANK: Final = re.compile(r"\s")
 _LINK: Final = re.compile(r"://|www\.|\w@\w+\.\w")
 _EDGE: Final = " '\"\u201c\u201d\u2018\u2019`()[]{}<>*_#@:;,!?|/\\&+=~-\u2013\u2014\u2026"
 _HEAD: Final = re.compile(
     r"(?:(?:the|an?|this|that|my|our|your|his|her|their|hi|hey|hello|dear|thanks|thank you|rt|dr|mrs?|ms"
-    r"|miss|prof|sir|madam|mx|about|with|from|and|for|at|in|on|of|by|to|says?|said)\b\.?[ ]+)+(?=[\w@])",
+    r"|miss|prof|sir|madam|mx|i am|i['\u2019]m|about|with|from|and|for|at|in|on|of|by|to|says?|said)"
+    r"\b\.?[ ]+)+(?=[\w@])",
     re.IGNORECASE,
 )
 _TAIL: Final = re.compile(
@@ -42,6 +44,8 @@ _COMPANY: Final = re.compile(
     r"|Council|Committee|Airlines?|Airways|Motors|Pharma|Labs?|Studios?|Technologies|Systems|Solutions"
     r"|Consulting|Ventures)\b"
 )
+_CODE: Final = re.compile(r"[_(){}<>=]|\w\.\w{2}|::")
+_HUMP: Final = re.compile(r"[A-Z]?[a-z]+")
 _INITIAL: Final = r"[^\W\d_a-zß-öø-ÿ]\."
 _PART: Final = r"[^\W\d_a-zß-öø-ÿ][^\W\d_]*(?:['\u2019\-][^\W\d_]+)*"
 _PARTICLE: Final = r"(?:de|da|del|della|di|van|von|der|den|ter|la|le|el|al|bin|ibn|dos|du|zu)"
@@ -58,6 +62,8 @@ _REPEATED: Final = frozenset({"LOCATION", "ORGANIZATION"})
 MAX_PARTS: Final = 3
 MIN_REPEATED: Final = 3
 """A shorter part of a name is not looked for elsewhere."""
+REACH: Final = 60
+"""Characters before a name that are looked at."""
 
 
 def mended(text: str, spans: Iterable[Span]) -> list[Span]:
@@ -160,30 +166,48 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
         tail = _TAIL.search(text, start, end)
         if tail is not None:
             end = tail.start()
+        if start < end and _is_start(text, start):
+            start = _after_opening(text, start, end)
         if start >= end:
             return None
         if (start, end) == before:
             return start, end
 
 
+def _after_opening(text: str, start: int, end: int) -> int:
+    """Step over the everyday word that opens a sentence before a name: "Regarding Ada Byron"."""
+    opening = _OPENING.match(text, start, end)
+    if opening is None or not is_plain(opening[1]):
+        return start
+    rest = _WORD.findall(text, opening.end(), end)
+    return start if all(is_plain(word) for word in rest) else opening.end()
+
+
 def _is_name(text: str, start: int, end: int, entity: str) -> bool:
     value = text[start:end]
     words = _WORD.findall(value)
-    if not words or all(len(word) < 2 for word in words):  # noqa: PLR2004 - initials alone
+    if not any(len(word) > 1 for word in words) or _CODE.search(value) is not None:
         return False
-    if all(is_acronym(word) for word in words):
+    if all(is_acronym(word) or _is_compound(word) for word in words):
         return False
-    if entity in {"PERSON", "LOCATION"}:
-        if all(is_plain(word) for word in words):
-            return len(words) > 1 and not value.islower() and not _is_start(text, start)
+    if entity == "ORGANIZATION":
+        is_everyday = all(is_common(word) or is_acronym(word) for word in words)
+        return not is_everyday or _COMPANY.search(value) is not None
+    if not all(is_plain(word) for word in words):
         return True
-    if entity == "ORGANIZATION" and all(is_common(word) or is_acronym(word) for word in words):
-        return _COMPANY.search(value) is not None
-    return True
+    return entity == "DATE_TIME" or (
+        entity != "NRP" and len(words) > 1 and not value.islower() and not _is_start(text, start)
+    )
+
+
+def _is_compound(word: str) -> bool:
+    """Say whether `word` is made like the names in a program: KeyError, DataFrame."""
+    parts = _HUMP.findall(word)
+    return len(parts) > 1 and "".join(parts) == word and all(map(is_common, parts))
 
 
 def _is_start(text: str, start: int) -> bool:
-    before = text[:start].rstrip(" '\"\u201c(*_>")
+    before = text[max(0, start - REACH) : start].rstrip(" '\"\u201c(*_>#-")
     return not before or before[-1] in ".!?:\n"
 
 
@@ -198,7 +222,7 @@ def _whole(text: str, span: Span) -> Span:
             break
         end = found.end()
     for _ in range(MAX_PARTS):
-        found = _BEFORE.search(text, max(0, start - 60), start)
+        found = _BEFORE.search(text, max(0, start - REACH), start)
         if found is None or is_common(found[1]) or is_acronym(found[1]):
             break
         start = found.start()

@@ -80,25 +80,28 @@ class Ner:
         self._is_mended = profile in EAGERNESS
 
     def read(self, texts: Sequence[str]) -> Iterator[tuple[Any, list[Span]]]:
-        """Give for each text, in order, its spaCy `Doc` (of the first model) and the spans found in it."""
-        plain = [tokenizable(text) for text in texts]
-        read = (nlp.pipe(plain, batch_size=BATCH_TEXTS) for nlp in self._pipelines)
-        for text, *docs in zip(plain, *read, strict=True):
-            spans = {span for doc in docs for span in self._spans(doc)}
-            yield docs[0], self._mended(text, spans) if self._is_mended else sorted(spans)
+        """Give for each text, in order, its spaCy `Doc` (of the first model) and the spans found in it.
 
-    def _mended(self, text: str, spans: Collection[Span]) -> list[Span]:
-        """Mend what was found, look again where the case is unusual, and find every name everywhere."""
-        found = mended(text, spans)
-        found = settled(found, [*self._placed(text)])
-        other = recased(text) if self.language == "en" else None
-        if other is not None:
-            again = {span for nlp in self._pipelines for span in self._spans(nlp(other))}
-            found += settled(mended(other, again), [*self._placed(other)])
+        A text in unusual case is read in the usual one; its `Doc` has the same tokens at the same places.
+        """
+        plain = [tokenizable(text) for text in texts]
+        is_english = self._is_mended and self.language == "en"
+        usual = [(recased(text) if is_english else None) or text for text in plain]
+        read = (nlp.pipe(usual, batch_size=BATCH_TEXTS) for nlp in self._pipelines)
+        for text, other, *docs in zip(plain, usual, *read, strict=True):
+            spans = {span for doc in docs for span in self._spans(doc)}
+            yield docs[0], self._mended(text, other, spans) if self._is_mended else sorted(spans)
+
+    def _mended(self, text: str, usual: str, spans: Collection[Span]) -> list[Span]:
+        """Mend what was found, add what stands where names stand, and find every name everywhere."""
+        placed = [*self._placed(usual)]
+        found = settled(mended(usual, spans), placed)
+        if usual is not text:
+            found += self._placed(text)
         if "PERSON" in self._wanted:
             found += handles(text)
             if self.profile == "strict":
-                found += lookalikes(text, found)
+                found += lookalikes(usual, found)
         found += repeated(text, found)
         return sorted(set(found))
 

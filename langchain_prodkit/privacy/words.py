@@ -18,6 +18,12 @@ __all__ = ["is_acronym", "is_common", "is_plain", "recased"]
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 # A screaming word: long enough not to be an acronym.
 _LOUD: Final = re.compile(r"(?<![\w@#/.])[A-ZÀ-ÖØ-Þ]{5,}(?![\w@/])")
+# In these places an everyday word that people are called is a name.
+_INTRODUCED: Final = re.compile(
+    r"\b((?:name is|name's|i am|i'm|dear|hi|hello|hey|mrs?\.?|ms\.?|dr\.?|friend|husband|wife|son|daughter"
+    r"|brother|sister|mother|father|boss|partner|colleague) )(\w+)\b",
+    re.IGNORECASE,
+)
 _CONTRACTED: Final = frozenset({"s", "t", "m", "re", "ve", "ll", "d"})
 _UPPER_SHARE: Final = 0.55
 
@@ -64,6 +70,8 @@ def recased(text: str) -> str | None:
         new = _WORD.sub(lambda found: _raised(found.group()), text)
     else:
         new = _LOUD.sub(lambda found: _usual(found.group()), text)
+    if new != text:
+        new = _INTRODUCED.sub(lambda found: found[1] + _titled(found[2]), new)
     return new if new != text and len(new) == len(text) else None
 
 
@@ -71,6 +79,10 @@ def _is_small(text: str) -> bool:
     """Say whether sentences and the word I start small: capitals stand for little."""
     first = _WORD.search(text)
     return first is not None and first.group().islower() and not re.search(r"[.!?] [A-Z]|\bI\b", text)
+
+
+def _titled(word: str) -> str:
+    return word[0].upper() + word[1:] if word in _listed("also_names") else word
 
 
 def _usual(word: str) -> str:
