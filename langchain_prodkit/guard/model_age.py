@@ -119,7 +119,7 @@ def warn_if_superseded(model: Any, *, stacklevel: int = 2) -> Superseded | None:
             f"{found.model} is superseded by {found.successor} ({SOURCES[found.maker]}, {found.as_of}): "
             "newer versions keep to the system message better. Test the successor with your own attacks.",
             ModelAgeWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=stacklevel,
         )
     return found
 

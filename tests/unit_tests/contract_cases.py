@@ -149,8 +149,8 @@ def _redactor() -> PresidioRunnable:
     return PresidioRunnable(_detector())
 
 
-def _there_and_back() -> Runnable[Any, Any]:
-    redact = _redactor()
+def _there_and_back(operators: str = "placeholder") -> Runnable[Any, Any]:
+    redact = PresidioRunnable(_detector(), operators=operators)
     return redact | redact.restore()
 
 
@@ -180,6 +180,13 @@ CASES = [
     ),
     # The two share one vault, which JSON cannot say; a pickle can.
     Case("PresidioRunnable and restore", _there_and_back, _mail, _mail, is_serializable=False),
+    Case(
+        "PresidioRunnable with surrogates and restore",
+        lambda: _there_and_back("surrogate"),
+        _mail,
+        _mail,
+        is_serializable=False,
+    ),
     Case(
         "protect(model)",
         lambda: _redactor().protect(EchoModel()),
@@ -215,7 +222,7 @@ CASES = [
     Case(
         "ScopeGuard of messages",
         lambda: ScopeGuard(canary=Canary("qzkvwxytrplmabcdefgh"), on_violation="replace"),
-        lambda n: AIMessageChunk(_mail(n), id="1"),
+        lambda n: AIMessageChunk(content=_mail(n), id="1"),
         _mail,
         is_serializable=False,
     ),

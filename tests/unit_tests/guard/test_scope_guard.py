@@ -189,7 +189,9 @@ async def test_a_failing_check_stops_the_answer() -> None:
 async def test_one_event_an_answer() -> None:
     """Codes and numbers, never text."""
     guard = ScopeGuard(SYSTEM, canary=CANARY, on_violation="replace")
-    events = [e async for e in guard.astream_events(LEAK, version="v2") if e["event"] == "on_custom_event"]
+    events: list[Any] = [
+        e async for e in guard.astream_events(LEAK, version="v2") if e["event"] == "on_custom_event"
+    ]
     assert [event["name"] for event in events] == ["prodkit.checked"]
     assert events[0]["data"]["reasons"] == ["canary"]
     assert CANARY.token not in str(events)

@@ -108,7 +108,7 @@ async def test_message_chunks_keep_ids_and_metadata() -> None:
     rng = random.Random(2)
     chunks = [AIMessageChunk(content=piece, id="run-1") for piece in pieces(PROSE * 8, rng)]
     usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
-    chunks.append(AIMessageChunk(content="", id="run-1", usage_metadata=usage, chunk_position="last"))  # type: ignore[arg-type]
+    chunks.append(AIMessageChunk(content="", id="run-1", usage_metadata=usage, chunk_position="last"))
     total = chunks[0]
     for chunk in chunks[1:]:
         total += chunk

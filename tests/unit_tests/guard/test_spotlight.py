@@ -156,7 +156,7 @@ def test_what_makes_no_sense_is_refused() -> None:
     """Unknown methods, a string for a list of keys, and values without text."""
     for wrong in ({"method": "shout"}, {"untrusted_keys": "context"}, {"colour": 1}):
         with pytest.raises(ConfigurationError):
-            Spotlight(**wrong)  # type: ignore[arg-type]
+            Spotlight(**wrong)
     with pytest.raises(InputTypeError):
         Spotlight().invoke(object())
 
