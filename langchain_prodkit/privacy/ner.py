@@ -103,6 +103,9 @@ class Ner:
             if self.profile == "strict":
                 found += lookalikes(usual, found)
         found += repeated(text, found)
+        if self.language == "en":
+            # Mending joins words; what Hangul or kanji stands in is not for an English model to say.
+            found = [span for span in found if _EAST_ASIAN.search(text, span.start, span.end) is None]
         return sorted(set(found))
 
     def _placed(self, text: str) -> Iterator[Span]:
