@@ -22,14 +22,14 @@ from scipy import sparse  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
 from langchain_prodkit.guard.heads import HEADS
-from langchain_prodkit.guard.ngram import piece_buckets, token_hash, tokens
+from langchain_prodkit.guard.ngram import piece_buckets, token_hash, tokens, window_spans
 from langchain_prodkit.guard.normalize import readings
 from training.guard.rows import LEFT_OUT, Row, held_out_fold, load, weights
 
 BUCKETS: Final = 490_019  # a prime; two heads stay under 1 MB
-WINDOW: Final = 64
-STRIDE: Final = 16
+WINDOWS: Final = ((64, 16), (20, 8))
 ROUNDS: Final = 3
+FOLDS: Final = 4
 SEED: Final = 7
 STRENGTH: Final = {"user": 3.0, "document": 3.0}
 
@@ -78,17 +78,10 @@ class Texts:
 
     def windows(self) -> tuple[Ints, Ints, Ints]:
         """Start, end and owner of every window, as the classifier cuts them."""
-        found = []
+        found: list[tuple[int, int, int]] = []
         for number, owner in enumerate(self.owners):
             start, end = self.first[number], self.first[number + 1]
-            count = end - start
-            if count <= WINDOW:
-                found.append((start, end, owner))
-            else:
-                found.extend(
-                    (start + s, start + s + WINDOW, owner)
-                    for s in [*range(0, count - WINDOW, STRIDE), count - WINDOW]
-                )
+            found.extend((start + s, start + e, owner) for s, e in window_spans(int(end - start), WINDOWS))
         array = np.array(found, dtype=np.int64)
         return array[:, 0], array[:, 1], array[:, 2]
 
@@ -220,6 +213,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--leave-out", action="store_true", help="say what each source scores when left out")
     options = parser.parse_args()
     began = time.time()
 
@@ -240,7 +234,7 @@ def main() -> None:
         models[head] = trained(space, texts, rows, head, use=every, rounds=ROUNDS)
         say(head, "trained; bias", round(models[head][1], 3))
         out, _ = highest(space, texts, len(rows), models[head])
-        for fold in range(4):
+        for fold in range(FOLDS if options.leave_out else 0):
             model = trained(space, texts, rows, head, use=folds != fold, rounds=1, start=models[head])
             scores, counts = highest(space, texts, len(rows), model)
             out = np.where(folds == fold, scores, out)
@@ -269,8 +263,7 @@ def main() -> None:
         "is_stand_in": False,
         "files": {"weights.bin": hashlib.sha256(raw).hexdigest()},
         "buckets": BUCKETS,
-        "window": WINDOW,
-        "stride": STRIDE,
+        "windows": WINDOWS,
         "heads": heads,
         "trained_on": sorted({source for row in rows for source in row.source.split("+")}),
         "left_out": sorted(LEFT_OUT),
