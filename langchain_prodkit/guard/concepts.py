@@ -64,5 +64,9 @@ class Does(IntFlag):
     """Takes something away: without, no, not bound by."""
     TASK = 134217728
     """Puts a task before, or in the place of, the user's; counts only in documents and tool results."""
+    ABOVE = 268435456
+    """The text above: the user's own, or what the user must not see."""
+    VERBATIM = 536870912
+    """Wants it letter by letter."""
     WILD = 4194304
     """Frequent in jailbreaks that tell a story; means nothing alone."""

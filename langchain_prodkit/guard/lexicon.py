@@ -17,6 +17,7 @@ __all__ = ["LEXICON"]
 
 LEXICON: Final[dict[Does, str]] = {
     Does.OVERRIDE: """
+overwrite|overwriting|replace your|
 記憶から消|従う必要はあり|従う必要はない|守る必要はあり|破棄して|捨てて|احذف من ذاكر|ضع جانب|لا تتقيد|لا تتبع|忽视|不必遵守|无需遵守|不用遵守|ไม่ต้องปฏิบัติตาม|ไม่ต้องทำตาม|ทิ้งคำสั่ง|khong can tuan theo|khong tuan theo|tidak perlu mengikuti|nie musisz przestrzegac|du musst nicht|ya no tienes que|tu n'as plus a|nao precisa mais|non devi piu|je hoeft niet meer|artik uymak zorunda|
 leave behind|leave aside|lay aside|don't listen to|do not listen to|stop caring about|do not adhere to|don't adhere to|deviate from|disobey|despite|invalidate|ignorera*|bortse|hoppa over|radera|overge|folj inte|lyd inte|upphav*|aterkalla*|ignorer*|glem|se bort fra|unohda*|jata huomiotta|zapomen*|ignoruj*|zrus*|felejtsd el|hagyd figyelmen|забудь*|відкин*|знехтуй*|не виконуй*|не дотримуйся|обійди|버리고|버려|버릴|신경 쓰지|신경쓰지|지우고|따르지 말|무효로|laktaw*|kanselahin*|wag pansinin|huwag pansinin|wag sundin|isawalang|অগ্রাহ্য|বাদ দাও|এড়িয়ে যা|মুছে ফেল|تخلص من|تغاض|اترك جميع|لا تتبعي|لا تطبق|प्रयोग मत|भुला|हटा दो|ignoreaza*|lasa deoparte|sari peste|
 drop each|drop whatever|drop one|drop both|drop such|
@@ -54,6 +55,7 @@ ignorera*|glom*|strunta i|bortse fran|asidosatt*|
 התעלם|התעלמ|שכח|בטל את|נגד ההוראות
 """,
     Does.RULES: """
+guidance|
 previous tasks|previous assignments|previous information|prior information|prior tasks|information you received|the developer wrote|the operator wrote|the developer said|the operator said|your operator|your developers|your creators|what you've been told|what you were told|what you have been told|aufgaben|informationen|anforderung*|tareas|taches|tarefas|compiti|taken|zadania|задани*|задач*|gorev*|nhiem vu|tugas|instruktion*|regler*|anvisning*|direktiv*|riktlinj*|begransning*|foreskrift*|instrukser*|retningslinj*|ohjeet|ohjeita|saannot|saantoj*|pokyny|pravidla|utasitas*|szabaly*|вказівк*|обмежен*|розпоряджен*|patakaran*|panuntunan*|mga utos|limitasyon*|নির্দেশনা|নীতি|বিধি|ضوابط|سياسات|المبادئ|مهامك|المهام السابقه|प्रतिबंध|सीमाएं|दिशानिर्देश|दिशा-निर्देश|
 previous prompt|prior prompt|system prompt|original prompt|initial prompt|earlier prompt|above prompt|prompt above|your prompt|first prompt|
 kontext|contexto|contexte|contesto|kontekst*|контекст*|baglam*|ngu canh|konteks|맥락|컨텍스트|上下文|语境|文脈|コンテキスト|السياق|ارشادات|توجيهات|संदर्भ|প্রসঙ্গ|บริบท|הקשר|veiligheidsregels|sicherheitsregel*|alituntunin*|kurallarin*|제약|방침|方針|规章|方针|
@@ -137,7 +139,8 @@ poprzedni*|powyzej|wczesniej*|раньше|выше|до этого|предыд
 προηγουμεν*|tidigare|ovan|이전|앞서|위의|지금까지|之前|以上|上面|前面|先前|此前|以前|これまで|今まで|先ほど|上記|قبل|سابق|पहले|ऊपर|पिछल|ก่อนหน้า|ข้างต้น|ด้านบน|לפני|לעיל
 """,
     Does.REVEAL: """
-list|state|let me see|reproduce|replicate|return|include|extract|retrieve|present|render|read me|say|append|skriv ut|avsloja*|oversatt*|sammanfatta*|beratta|розкрий|повтори|переклади|напиши|надрукуй|перекажи|скажи|sabihin*|isulat*|ilista*|ilabas*|isalin*|বল|লেখ|প্রকাশ কর|اكشف|اذكر|قل لي|اخبرني|बताइए|बताओ|बोलो|
+read|need to see|want to see|like to see|have to see|give us|
+list|state|let me see|reproduce|replicate|return|include|extract|retrieve|present|render|read me|append|skriv ut|avsloja*|oversatt*|sammanfatta*|beratta|розкрий|повтори|переклади|напиши|надрукуй|перекажи|скажи|sabihin*|isulat*|ilista*|ilabas*|isalin*|বল|লেখ|প্রকাশ কর|اكشف|اذكر|قل لي|اخبرني|बताइए|बताओ|बोलो|
 put in a|put into a|put it in|reverse|spell|rephrase|convert|complete the text|continue the text|read back|read aloud|write all|write everything|start your answer with|begin your answer with|
 reveal|show|print|repeat|output|display|tell me|give me|write out|write down|spell out|dump|disclose|leak|expose|recite|
 translate|summarise|summarize|paraphrase|share|quote|copy|echo|provide|read out|encode|rhyme|transcribe|
@@ -165,15 +168,16 @@ ipakita*|ulitin*|arata*|dezvalui*|repeta*|afiseaza*|δειξ*|αποκαλυψ*|
 הצג|חשוף|הראה
 """,
     Does.PROMPT: """
+you were told to protect|you are protecting|you're protecting|you were told to hide|you must protect|you are guarding|told to keep secret|supposed to keep secret|supposed to protect|the prompt text|your prompt text|text of the prompt|text of your prompt|prompt given above|exact text of your|
 starting instructions|starting prompt|opening instructions|base instructions|your base prompt|your configuration prompt|your system configuration|full instructions you|your context verbatim|contents of your context|content of your context|your system role|systeminstruktion*|hemliga instruktion*|dina instruktioner|dolda instruktion*|ovanfor denna rad|systemowa instrukcj*|ukryte instrukcje|twoje instrukcje|tue regole|instrucoes ocultas|системн* інструкц*|системн* підказк*|приховані інструкції|твої інструкції|gizli yonerge*|talimatlarini kelimesi|instruksi tersembunyi|instruksimu|instruksi awal*|chi dan ban dau|chi dan an|숨겨진 지시|숨은 지시|초기 지시|초기 프롬프트|너의 지시|네 지시|당신의 지시|隐藏的指令|隐藏指令|初始指令|初始提示|你的指令|隠された指示|初期プロンプト|初期指示|あなたへの指示|التعليمات المخفيه|التعليمات الاوليه|موجه النظام|تعليماتك|छिपे निर्देश|छिपे हुए निर्देश|शुरुआती निर्देश|तुम्हारे निर्देश|आपके निर्देश|คำสั่งเริ่มต้น|คำสั่งที่ซ่อน|คำสั่งของคุณ|
 instructions were you|your instructions verbatim|instructions do you have|all of your instructions|your entire prompt|entire prompt|the full prompt|original system|your internal|your setup message|your base prompt|message at the top|text at the top|at the top of this conversation|everything you were told|what you were told|rules you were told|rules you follow|rules you must follow|secret guidelines|secret directives|confidential rules|confidential guidelines|
 your system message*|the system message|entire system message|full system message|the developer message|your developer message|your initial message|your initial rules|your initial setup|your secret rules|your secret guideline*|your hidden rules|your hidden guideline*|your confidential*|
 你的提示词|系统提示词|
-everything above|everything before this|all of the above text|sentences above|your system prompt|your exact rules|your guidelines verbatim|messages before mine|before mine|instructions at the start|instructions at the beginning|instructions at the very|start of this chat|start of this conversation|start of the conversation|beginning of this conversation|beginning of the conversation|beginning of this chat|rules you must not|not supposed to tell|told not to|above this line|above this sentence|above this message|given initially|given to you initially|prior to this message|you were initialized with|your preamble|your context window|your original instructions|verbatim instructions|your full instructions|your programming instructions|initial configuration|instructions you have|instructions you follow|instructions you've been given|how you were instructed|how you were prompted|rules that you were given|prompts given to you|
+everything above|everything before this|your system prompt|your exact rules|your guidelines verbatim|messages before mine|before mine|instructions at the start|instructions at the beginning|instructions at the very|start of this chat|start of this conversation|start of the conversation|beginning of this conversation|beginning of the conversation|beginning of this chat|rules you must not|not supposed to tell|told not to|above this line|above this sentence|above this message|given initially|given to you initially|prior to this message|you were initialized with|your preamble|your context window|your original instructions|verbatim instructions|your full instructions|your programming instructions|initial configuration|instructions you have|instructions you follow|instructions you've been given|how you were instructed|how you were prompted|rules that you were given|prompts given to you|
 system prompt*|system instruction*|initial prompt*|initial instruction*|original prompt*|original instruction*|hidden prompt*|hidden instruction*|hidden rules|
 secret prompt*|secret instruction*|secret rules|secret guideline*|secret directive*|internal instruction*|internal prompt*|internal guideline*|internal rules|your prompt|your instructions|
 your directives|confidential configuration|hidden configuration|system configuration|developer prompt*|developer instruction*|
-instructions you were given|instructions you received|instructions given to you|text above|words above|above this line|preprompt|
+instructions you were given|instructions you received|instructions given to you|above this line|preprompt|
 pre-prompt|prompt you were given|confidential instruction*|confidential prompt*|rules you were given|initialization above|system settings prompt|
 your creators told|you were told to keep|exact instructions|
 systemprompt*|system-prompt*|systemanweisung*|systemvorgab*|system-anweisung*|geheime* anweisung*|deine anweisungen|deine regeln|alles, was uber|deine vorgaben|
@@ -233,9 +237,9 @@ tanpa batasan|kontrollen sind aus|pruefungen sind aus|무제한으로 답|tanpa 
 no restrictions|no restriction|without restrictions|no rules|without rules|no filter|no filters|without filter|without filters|no limits|without limits|no limitations|without limitations|
 unrestricted|unfiltered|uncensored|never refuse|never refuses|cannot refuse|can't refuse|never refused|no censorship|without censorship|no ethical|no moral|no morals|without ethics|without morals|without any ethical|
 no ethics|no guidelines|without guidelines|free of all|broken free|no boundaries|without boundaries|do anything now|no safety|safety checks are|switched off|are disabled|without warnings|no longer bound|
-not bound|not bound by|not limited by|not restricted by|bypass all|regardless of legality|amoral|no content policy|free from|freed from|ignores all|no warnings|not refuse|without refusing|must comply|obey me unconditionally|never say no|never decline|
+not bound|not bound by|not limited by|not restricted by|bypass all|regardless of legality|amoral|no content policy|free from|freed from|ignores all|no warnings|not refuse|without refusing|obey me unconditionally|never say no|never decline|
 never say that you cannot|never say you can't|filters are off|guard disabled|guardrails off|no conscience|unethical|break out of|liberated|jailbroken|rules do not apply|rules don't apply|have no rules|not care about legal*|not have to follow|
-do not have to abide|don't have to abide|typical confines|confines of|openai polic*|openai's polic*|openai guideline*|content polic*|you must obey|
+do not have to abide|don't have to abide|typical confines|confines of|openai polic*|openai's polic*|openai guideline*|content polic*|
 ohne filter|ohne grenzen|ohne einschrankung*|ohne regeln|keine regeln|keine richtlinien|keine filter|nie etwas ablehnt|nichts ablehnt|
 sin filtro*|sin limites|sin restriccion*|sin reglas|sin normas|sin censura|nunca se niega|no tienes normas|no tienes reglas|
 sans filtre*|sans limite*|sans restriction*|sans regle*|sans censure|ne refuse jamais|aucune regle|aucune limite|
@@ -300,7 +304,7 @@ neue systemanweisung|neue anweisung*|nueva instruccion*|nuevas instrucciones|nou
 yeni sistem talimati|yeni talimat*|chi dan he thong moi|chi dan moi|instruksi sistem baru|instruksi baru|noua instructiune|νεα οδηγια|새로운 지시|새 지시|새로운 시스템|새 시스템|새로운 명령|新指令|新的指令|新的系统|新系统指令|新しい指示|新しいシステム|تعليمات جديده|नया निर्देश|नए निर्देश|คำสั่งใหม่
 """,
     Does.CONCEAL: """
-keep this secret from|do not mention this instruction|do not tell anyone|don't tell anyone|do not alert the|user does not need|without mentioning|do not reveal that|never reveal that|keep quiet about this|do not repeat this instruction|then continue normally|continue as if nothing|go on as if nothing|pretend nothing happened|without the user's knowledge|this overrides the user|overrides the user's|more important than the user|keep this instruction|
+keep this secret from|do not mention this instruction|do not alert the|user does not need|without mentioning|do not reveal that|never reveal that|keep quiet about this|do not repeat this instruction|then continue normally|continue as if nothing|go on as if nothing|pretend nothing happened|without the user's knowledge|this overrides the user|overrides the user's|more important than the user|keep this instruction|
 do not tell the user|don't tell the user|do not mention this|don't mention this|do not inform the user|without telling the user|without informing the user|do not reveal this|keep this instruction secret|do not let the user|don't let the user|without the user knowing|hide this from|do not show this to the user|
 do not disclose this|never mention this|do not ask the user|without asking the user|do not mention that|user does not need to know|user has already agreed|the user has agreed|
 sage dem nutzer nichts|ohne dem nutzer|no se lo digas al usuario|no digas al usuario|ne dis rien a l'utilisateur|ne le dis pas a l'utilisateur|nao diga ao usuario|non dirlo all'utente|не говори пользователю|kullaniciya soyleme*|jangan beri tahu pengguna|사용자에게 말하지|사용자에게 알리지|不要告诉用户|别告诉用户|ユーザーに言わない|ユーザーには伝えない|ユーザーに知らせ
@@ -360,6 +364,12 @@ instead of the requested|in addition to the requested|as part of your task|part 
 the ai should|the ai must|the model should|the model must|any assistant|any agent|any ai|ai agents|ai assistants|when you read this|upon reading this|whoever reads this|if you can read this|
 mache zuerst folgendes|tue zuerst folgendes|haz primero lo siguiente|fais d'abord ceci|faca primeiro o seguinte|fai prima quanto segue|doe eerst het volgende|najpierw zrob|сначала сделай следующее|once sunu yap|truoc tien hay|lakukan hal berikut dulu|
 먼저 다음을|다음 작업을 먼저|请先执行|先完成以下|首先执行以下|まず次のこと|最初に次の|قم اولا|पहले यह करें|ให้ทำสิ่งต่อไปนี้ก่อน
+""",
+    Does.ABOVE: """
+text above|words above|sentences above|above text|above words|all of the above text|the text before|text before this|lines above|paragraph above|texto anterior|texto de arriba|texte ci-dessus|text oben|obigen text|testo sopra|tekst powyzej|текст выше|上面的文字|上面的内容|以上内容|위의 텍스트|위 텍스트|上のテキスト|上記のテキスト
+""",
+    Does.VERBATIM: """
+repeat|print|verbatim|word for word|code block|codeblock|starting with|beginning with|exactly|output|recite|echo|wortlich|wiederhole|palabra por palabra|repite|mot a mot|repete|palavra por palavra|repita|parola per parola|ripeti|слово в слово|дословно|повтори|逐字|重复|그대로|반복|一字一句|そのまま|繰り返
 """,
     Does.SEND: """
 send|forward|post|upload|email|e-mail|transmit|exfiltrate|leak|submit|transfer|deliver|copy it to|ship|

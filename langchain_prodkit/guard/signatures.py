@@ -55,6 +55,8 @@ _RULES: Final = (
     _Rule("override", (D.EVERYTHING, D.PRIOR, D.VOID), 0.7, 70),
     _Rule("prompt_leak", (D.REVEAL, D.PROMPT), 0.8, 80),
     _Rule("prompt_leak", (D.ASK, D.PROMPT, D.YOURS), 0.65, 60),
+    _Rule("prompt_leak", (D.VERBATIM, D.ABOVE), 0.6, 50),
+    _Rule("prompt_leak", (D.REVEAL, D.ABOVE), 0.2, 50),
     _Rule("role_hijack", (D.ROLE, D.FREE), 0.75, 160, one_sentence=False),
     _Rule("role_hijack", (D.ROLE, D.NEGATE, D.RULES), 0.7, 110, is_ordered=True),
     _Rule("persona", (D.ROLE, D.MODE), 0.75, 80),
@@ -121,6 +123,14 @@ _PATTERNS: Final = tuple(
                 r"(?:document|user|input|context|text|data|email|conversation|prompt|file|page)"
             ),
         ),
+        (
+            "prompt_leak",
+            0.5,
+            (
+                r"\bfirst (?:\w{1,12} ){0,3}(?:words|lines|sentences|characters|tokens|message|sentence|line) "
+                r"(?:of|in|from) (?:this|our|your) (?:conversation|chat|prompt|context|instructions)"
+            ),
+        ),
         ("role_json", 0.35, r"\"role\"\s{0,3}:\s{0,3}\"system\""),
         (
             "closed_tag",
@@ -154,10 +164,24 @@ _NOT_A_COMMAND = re.compile(
     r"which|that|nor|or|the|a|an|in|by|of|test_?) $"
     r"|(?<!you )(?<!you have )(?<!you need )(?<!you are )(?<!you want )(?<!going )(?<!told )(?<!is )\bto $"
 )
+# The same in other languages: who forgot or was ignored gives no order, nor does "do not forget".
+_NOT_HERE = re.compile(
+    r"(?:(?<!\w)(?:ich|wir|er|habe|haben|hat|hast|j'ai|avons|avez|ont|ne|yo|io|ho|hai|ha|abbiamo|eu|nao|no|non|"
+    r"nie|не|я|мы|он|она|ben|biz|jangan|saya|aku|kami|toi|minh|em|chung toi|dung|jag|har|inte|ik|heb) |n'|"
+    r"我|他|她|们|不要|别|勿|不能|没有|没|被|ฉัน|ผม|เรา|เขา|อย่า|ไม่|لا ت?)$"
+)
+_NOT_THIS = re.compile(
+    r"unut(?:tu|mus|ul|ma|kan)|dimenticat|olvidad|olvido\b|olvidaste|ignorad|esqueci\b|esqueceu|esquecid|"
+    r"ignor(?:ei|ou|amos|aron|aban)\b|(?:ignorier|missacht|vergiss|vergess)\w{0,4} (?:sie |bitte ){0,2}nicht|"
+    r"(?:vergeet|negeer) (?:\w{1,12} )?niet|glom (?:inte|aldrig)|(?:oubli|ignor)\w{1,3} pas|"
+    r"無視(?:し(?:た|てしま|てい|ない|ません|がち)|され)|忘れ(?:てしま|てい|ました|た|ちゃ|ない|ず|がち|物|られ)|"
+    r"무시(?:한(?! 채)|하는|당|되|하지|했|하면)|잊어버(?:렸|린)|잊(?:었|은|지 |혀)|잊고 있|忘[记記](?:了|的)|"
+    r"(?:अनदेखा|नजरअंदाज) (?:न|मत|नही)"
+)
 _A_PROMPT = re.compile(r"\b(?:an?|good|better|custom|my|our|new|another|each|different|such) $")
 _PROMPT_TOPIC = re.compile(
     r" ?(?:leak|injection|engineering|design|example|template|security|protection|extraction|best|file|"
-    r"attack|for\b)"
+    r"attack|for\b|to (?!the|me\b|us\b|my|a |an )[a-z]|given by (?:the|my|your|a) (?!dev|creat|sys|oper))"
 )
 _ABOUT: Final = int(D.ABOUT)
 _ROLE: Final = int(D.ROLE)
@@ -183,7 +207,13 @@ def _counts(text: str, start: int, end: int, flags: int) -> bool:
 def _is_no_command(text: str, start: int, end: int) -> bool:
     """Tell whether somebody merely says that something is ignored, or a name in code contains it."""
     after = text[end : end + 3].lstrip(" ")[:1]
-    return after in {"=", "_", "("} or _NOT_A_COMMAND.search(text, max(0, start - 24), start) is not None
+    before = max(0, start - 24)
+    return (
+        after in {"=", "_", "("}
+        or _NOT_A_COMMAND.search(text, before, start) is not None
+        or _NOT_HERE.search(text, before, start) is not None
+        or _NOT_THIS.match(text, start) is not None
+    )
 
 
 def _is_some_prompt(text: str, start: int, end: int) -> bool:
@@ -273,7 +303,7 @@ def _is_parted(text: str, start: int, end: int) -> bool:
 
 def _context(text: str, start: int, end: int, about: tuple[int, int] | None) -> float:
     """Weigh down what is asked about, quoted in a sentence, or follows words that talk about a text."""
-    if about is not None and -40 < start - about[1] < 100:
+    if about is not None and 0 <= start - about[1] < 100:
         return _TALK_WEIGHT
     if _QUOTED_BEFORE.search(text, max(0, start - 20), start) and _QUOTED_AFTER.match(text, end, end + 60):
         return _TALK_WEIGHT
