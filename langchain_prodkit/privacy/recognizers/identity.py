@@ -22,38 +22,50 @@ LIKELY: Final = 0.6
 _GATE = re.compile(r"\d[ \-.]?\d[ \-.]?\d")
 _SOCIAL = re.compile(r"(?<![\w.\-])(\d{3})([\- .\u2010-\u2015])(\d{2})\2(\d{4})(?![\w]|[\-.]\d)")
 _NATIONAL = re.compile(
-    r"(?<![A-Za-z0-9])(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ ]?\d{2}[ ]?\d{2}[ ]?\d{2}[ ]?[A-D](?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9\-])(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]"
+    r"[ ]?\d{2}[ ]?\d{2}[ ]?\d{2}[ ]?[A-D](?![A-Za-z0-9\-])"
 )
 _NUMBER = r"(?:[ ](?:card|id))?(?:[ ]?(?:numbers?|num\.?|no\.?|nr\.?|\#))?"
-_LINK = r"(?:[ ]?[:=\#\u2013\-][ ]?|[ ]\(|[ ](?:is|was|are|reads|of)[ ]?:?[ ]|['\u2019]s[ ]|[.,?][ ](?:it['\u2019]?s|it[ ]is)[ ]|\s)"
+_LINK = (
+    r"(?:[ ]?[:=\#\u2013\-][ ]?|[ ]\(|[ ](?:is|was|are|reads|of)[ ]?:?[ ]|['\u2019]s[ ]"
+    r"|[.,?][ ](?:it['\u2019]?s|it[ ]is)[ ]|\s)"
+)
 _LABEL = re.compile(
     r"(?<![A-Za-z])(?:"
-    rf"(?P<US_DRIVER_LICENSE>(?:driv(?:er['\u2019]?s?|ers['\u2019]|ing)[ ](?:licen[cs]e|permit)|licen[cs]e(?=[ ](?:num|no\b|\#))|dln?(?=[ ]?[:\#])){_NUMBER})"
+    r"(?P<US_DRIVER_LICENSE>(?:driv(?:er['\u2019]?s?|ers['\u2019]|ing)[ ](?:licen[cs]e|permit)"
+    rf"|licen[cs]e(?=[ ](?:num|no\b|\#))|dln?(?=[ ]?[:\#])){_NUMBER})"
     rf"|(?P<US_PASSPORT>passport{_NUMBER})"
-    rf"|(?P<US_ITIN>(?:itin|individual[ ]tax(?:payer)?[ ]id(?:entification)?|taxpayer[ ]id(?:entification)?){_NUMBER})"
+    rf"|(?P<US_ITIN>(?:itin|(?:individual[ ]tax(?:payer)?|taxpayer)[ ]id(?:entification)?){_NUMBER})"
     rf"|(?P<US_SSN>(?:ssn|social[ ]security|social){_NUMBER})"
     rf"){_LINK}{{1,2}}",
     re.IGNORECASE,
 )
 _VALUE = re.compile(
-    r"[A-Za-z]{0,6}[ \-]?\d[\dA-Za-z]{0,17}(?:[\- ]\d[\dA-Za-z]{0,7}){0,5}(?![A-Za-z0-9@]|[.,:/]\d)"
+    r"(?:[A-Za-z]{0,6}|[A-Z]{1,3}[ \-])\d[\dA-Za-z]{0,17}"
+    r"(?:[\- ]\d[\dA-Za-z]{0,7}){0,5}(?![A-Za-z0-9@]|[.,:/]\d)"
 )
 _NINE = re.compile(r"\d{3}[\- .]?\d{2}[\- .]?\d{4}(?![A-Za-z0-9])")
 _MIN_DIGITS: Final = 5
 _MAX_CHARS: Final = 26
 
 _MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
 _BORN = re.compile(
-    r"(?<![A-Za-z])(?:date[ ]of[ ]birth|birth[ ]?date|birth[ ]?day|d\.?o\.?b\b\.?|born|geburtsdatum|geboren|fecha[ ]de[ ]nacimiento"
-    r"|date[ ]de[ ]naissance|data[ ]di[ ]nascita|data[ ]de[ ]nascimento|geboortedatum)(?![A-Za-z])|생년월일|생일",
+    r"(?<![A-Za-z])(?:date[ ]of[ ]birth|birth[ ]?date|birth[ ]?day|d\.?o\.?b\b\.?|born|geburtsdatum|geboren"
+    r"|fecha[ ]de[ ]nacimiento|date[ ]de[ ]naissance|data[ ]di[ ]nascita|data[ ]de[ ]nascimento"
+    r"|geboortedatum)"
+    r"(?![A-Za-z])|생년월일|생일",
     re.IGNORECASE,
 )
 _DATE = re.compile(
-    rf"(?<![\w.\-/])(?:\d{{1,2}}(?:st|nd|rd|th)?[ \-.](?:of[ ])?{_MONTH}[ \-,]{{1,2}}\d{{2,4}}|{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]\d{{2,4}}"
-    r"|\d{1,4}([./\-][ ]?)\d{1,2}\1\d{1,4}|\d{4}년[ ]?\d{1,2}월[ ]?\d{1,2}일)(?![A-Za-z0-9])",
+    r"(?<![\w.\-/])(?:"
+    rf"\d{{1,2}}(?:st|nd|rd|th)?[ \-.](?:of[ ])?{_MONTH}[ \-,]{{1,2}}\d{{2,4}}"
+    rf"|{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]\d{{2,4}}"
+    r"|\d{1,4}([./\-][ ]?)\d{1,2}\1\d{1,4}"
+    r"|\d{4}년[ ]?\d{1,2}월[ ]?\d{1,2}일"
+    r")(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 _GAP_CHARS: Final = 40
@@ -69,17 +81,17 @@ class IdentityNumberRecognizer(ScanRecognizer):
         """Find what its form tells, and what the word before it tells."""
         if _GATE.search(text) is None:
             return
-        taken = -1
+        taken: set[int] = set()
         for match in _LABEL.finditer(text):
             entity = str(match.lastgroup)
             form = _NINE if entity in {"US_SSN", "US_ITIN"} else _VALUE
             value = form.match(text, match.end())
             if value is not None and _is_number(value.group()):
-                taken = value.end()
-                yield Hit(value.start(), taken, entity, CERTAIN)
+                taken.add(value.start())
+                yield Hit(value.start(), value.end(), entity, CERTAIN)
         for match in _SOCIAL.finditer(text):
             found = _social(match)
-            if found is not None:
+            if found is not None and found.start not in taken:
                 yield found
         for match in _NATIONAL.finditer(text):
             yield Hit(match.start(), match.end(), "UK_NINO", LIKELY)

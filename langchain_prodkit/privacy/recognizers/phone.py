@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import phonenumbers
 
@@ -51,32 +51,37 @@ _PREFIX = re.compile(r"\+|\(\+|00[1-9]")
 # The shape of the North American plan (three, three and four digits, neither group from 0 or 1) is
 # the commonest by far, and saves the tables.
 _AMERICAN = re.compile(
-    r"(?:1[ .\-]|\+1[ .\-]?)?(?:\([2-9]\d{2}\)[ .\-]?|[2-9]\d{2}[ .\-])[2-9]\d{2}[ .\-]\d{4}(?!\d)"
+    r"(?:1[ .\-]|\+1[ .\-]?)?(?:\([2-9]\d{2}\)[ .\-]?|[2-9]\d{2}[ .\-])[2-9]\d{2}[ .\-]\d{4}"
+    r"(?:[ ,]{0,2}[xedp;\#].{0,20})?"
 )
 _TRUNK = re.compile(r"\(?0\d|\(")
 _BARE_NATIONAL = re.compile(r"0\d{8,11}|1?[2-9]\d{2}[2-9]\d{6}|[6-9]\d{9}")
 _SAID_BEFORE = re.compile(
-    r"(?:\b(?:tele)?phone|\btel|\bmobile|\bcell(?:phone)?|\bfax|\bcall(?:ed|ing|s)?|\bdial(?:ed|ling|ing)?|\bring|\bwhats ?app"
-    r"|\bsms|\btext(?:ed|ing)?(?: me| us| him| her| them)?|\bhotline|\bhelpline|\blandline|\bpager|\bvoicemail|\bhandy|\bmobil"
-    r"|\breach (?:me|us|him|her|them|out)|\bcontact|\btéléphone|\btel[eé]fono|\btelefone?|\bcelular|\bcellulare|\bportable|\bphn?|☎|📞"
-    r"|전화|휴대폰|핸드폰|연락처|팩스)[^\d\n;!?]{0,24}$",
+    r"(?:\b(?:(?:tele)?phone|tel|mobile|cell(?:phone)?|fax|call(?:ed|ing|s)?|dial(?:ed|ling|ing)?|ring"
+    r"|whats ?app|sms|text(?:ed|ing)?(?: me| us| him| her| them)?|hotline|helpline|landline"
+    r"|pager|voicemail|handy|mobil|reach (?:me|us|him|her|them|out)|contact"
+    r"|téléphone|tel[eé]fono|telefone?|celular|cellulare|portable|phn?)"
+    r"|☎|📞|전화|휴대폰|핸드폰|연락처|팩스)[^\d\n;!?]{0,24}$",
     re.IGNORECASE,
 )
 _SAID_AFTER = re.compile(
-    r"[ \t\-\u2013:(/,]{0,3}(?:office|fax|home|mobile|cell|work|tel|phone|direct|main|voice|after hours|whatsapp)\b",
+    r"[ \t\-\u2013:(/,]{0,3}"
+    r"(?:office|fax|home|mobile|cell|work|tel|phone|direct|main|voice|after hours|whatsapp)\b",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
-    r"(?:\b(?:card|account|acct|order|ticket|invoice|reference|ref|serial|isbn|issn|tracking|case|claim|policy|patient|member"
-    r"|customer|client|employee|student|transaction|request|trace|session|build|commit|revision|id|uuid|sku|upc|ean|asin"
-    r"|licen[cs]e|passport|ssn|itin|security|routing|swift|iban|vat|tax|ein|bank|port|pid|timestamp|epoch|seed|hash|key"
-    r"|total|sum|amount|price|cost|about|approximately|roughly|over|under|than|exactly|least|most|between)\b"
-    r"[^\d\n;!?]{0,16}|[=*^<>×÷§$€£¥₩]\s{0,2})$",
+    r"(?:\b(?:card|account|acct|order|ticket|invoice|reference|ref|serial|isbn|issn|tracking|case|claim|policy"
+    r"|patient|member|customer|client|employee|student|transaction|request|trace|session|build|commit|revision"
+    r"|id|uuid|sku|upc|ean|asin|licen[cs]e|passport|ssn|itin|security|routing|swift|iban|vat|tax|ein|bank|port"
+    r"|pid|timestamp|epoch|seed|hash|key|total|sum|amount|price|cost|about|approximately|roughly|over|under"
+    r"|than|exactly|least|most|between)\b[^\d\n;!?]{0,16}|[=*^<>\u00d7\u00f7§$€£¥₩]\s{0,2})$",
     re.IGNORECASE,
 )
 _COUNTED = re.compile(
-    r"[ ](?!(?:is|was|as|this|has|does|always|sometimes|please|thanks|unless|perhaps|us|yes)\b)(?:[a-z]{2,20}s\b|(?:total|percent|won|yen|million"
-    r"|billion|people|times|kg|km|kb|mb|gb|ms|usd|eur|krw)\b)|[ ]?(?:%|°|€|\$|£|원|명|개|건)"
+    r"[ ](?:(?!(?:is|was|as|this|has|does|always|sometimes|please|thanks|unless|perhaps|us|yes)\b)"
+    r"[a-z]{2,20}s\b"
+    r"|(?:total|percent|won|yen|million|billion|people|kg|km|kb|mb|gb|ms|usd|eur|krw)\b)"
+    r"|[ ]?(?:%|°|€|\$|£|원|명|개|건)"
 )
 _REACH: Final = 48
 _MIN_DIGITS: Final = 7
@@ -107,30 +112,36 @@ class TelephoneRecognizer(ScanRecognizer):
         """Give each candidate that some region accepts, or that a word beside it says is a phone."""
         for match in _CANDIDATE.finditer(text):
             raw = match.group().rstrip(" (")
-            start, end = match.start(), match.start() + len(raw)
+            end = match.start() + len(raw)
+            raw = raw.removeprefix("(") if raw.count("(") > raw.count(")") else raw
+            start = end - len(raw)
             score = self._score(text, raw, start, end)
             if score:
                 yield Hit(start, end, self.supported_entities[0], score)
 
     def _score(self, text: str, raw: str, start: int, end: int) -> float:
         """Weigh one candidate: 0.0 is no phone number."""
-        if _AMERICAN.match(raw):
+        if _AMERICAN.fullmatch(raw):
             return FORMATTED
+        if _NOT_A_DATE_OR_ID.fullmatch(raw) or _COUNTED.match(text, end):
+            return 0.0
         digits = sum(map(str.isdigit, raw))
         before = text[max(0, start - _REACH) : start]
-        if _NOT_A_DATE_OR_ID.fullmatch(raw) or _HOUSE.match(text, start) or _COUNTED.match(text, end):
-            return 0.0
         if digits >= _MIN_LABELLED and (_SAID_BEFORE.search(before) or _SAID_AFTER.match(text, end)):
             return LABELLED
-        if digits < (_MIN_BARE if raw.isdigit() else _MIN_DIGITS) or _NOT_A_PHONE.fullmatch(raw):
+        is_global = _PREFIX.match(raw) is not None
+        is_enough = digits >= (_MIN_BARE if raw.isdigit() else _MIN_DIGITS) and not _NOT_A_PHONE.fullmatch(
+            raw
+        )
+        is_house = digits < _MIN_BARE and _HOUSE.match(text, start) is not None
+        if (
+            is_house
+            or not is_enough
+            or (not is_global and not _is_national(raw, before))
+            or not self._is_known(raw)
+        ):
             return 0.0
-        if _PREFIX.match(raw):
-            return (BARE if raw.isdigit() else FORMATTED) if self._is_known(raw) else 0.0
-        if _NUMBERED.search(before):
-            return 0.0
-        if raw.isdigit():
-            return BARE if _BARE_NATIONAL.fullmatch(raw) and self._is_known(raw) else 0.0
-        return FORMATTED if self._is_known(raw) else 0.0
+        return BARE if raw.isdigit() else FORMATTED
 
     def _is_known(self, raw: str) -> bool:
         is_global = _PREFIX.match(raw) is not None
@@ -145,3 +156,10 @@ class TelephoneRecognizer(ScanRecognizer):
             if phonenumbers.is_valid_number(number) or (is_loose and phonenumbers.is_possible_number(number)):
                 return True
         return False
+
+
+def _is_national(raw: str, before: str) -> bool:
+    """Say whether digits without a country code may be a phone number where they stand."""
+    if _NUMBERED.search(before):
+        return False
+    return not raw.isdigit() or _BARE_NATIONAL.fullmatch(raw) is not None

@@ -24,28 +24,30 @@ STATE: Final = re.compile(
 )
 """The code of a state or province."""
 _BRITISH = re.compile(
-    r"(?<![A-Za-z0-9])(?:GIR ?0AA|[A-PR-UWYZ][A-HK-Y]?[0-9][A-Z0-9]? ?[0-9][ABD-HJLNP-UW-Z]{2})(?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9])(?:GIR ?0AA|[A-PR-UWYZ][A-HK-Y]?[0-9][A-Z0-9]?[ ]?"
+    r"[0-9][ABD-HJLNP-UW-Z]{2})(?![A-Za-z0-9])"
 )
 _CANADIAN = re.compile(
     r"(?<![A-Za-z0-9])[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ \-]\d[ABCEGHJ-NPRSTV-Z]\d(?![A-Za-z0-9])"
 )
 _SAID = re.compile(
-    r"(?<![A-Za-z])(?:zip(?:[ \-]?codes?)?|post(?:al)?[ \-]?codes?|pin[ \-]?codes?|eircode|plz|postleitzahl|c\.?p\.?"
-    r"|code postal|c[oó]digo postal|cep|cap|postnummer|postinumero|kod pocztowy|psč|irányítószám)"
+    r"(?<![A-Za-z])(?:zip(?:[ \-]?codes?)?|post(?:al)?[ \-]?codes?|pin[ \-]?codes?|eircode|plz"
+    r"|postleitzahl|(?-i:CAP|CEP|CP|C\.P\.)|code postal|c[oó]digo postal|postnummer|postinumero"
+    r"|kod pocztowy|psč|irányítószám)"
     r"(?:[ ](?:code|number|no|nr))?\.?"
     r"(?:[ ]?[:=#][ ]?|[ ](?:is|was|to|of|as|will be|has changed to|changed to|for \w{1,20} is)[ ]:?|[ ])",
     re.IGNORECASE,
 )
-_AMERICAN = re.compile(
-    rf"\b(?:{_CAP}[ ]){{0,3}}{_CAP},?[ ]+(?:[A-Z]{{2}}|NSW|VIC|QLD|TAS|ACT),?[ ]+\d{{4,5}}(?:-\d{{4}})?(?![\w\-]|[.,:]\d)"
+# ISO 3166-2:US, without the codes that are also words ("User ID 12345", "in OR 12345").
+_STATES = (
+    r"(?:A[KLRSZ]|C[AT]|D[CE]|FL|G[AU]|I[AL]|K[SY]|LA|M[ADINOST]|N[CDEHJMVY]|P[AR]|RI|S[CD]|T[NX]|UT|V[AIT]"
+    r"|W[AIVY])"
 )
-_TOWN_FIRST = re.compile(
-    rf"\b(?:{_CAP}[ ])?{_CAP}[ ]?(?:-|–|,)?[ ](?:\d{{3}}[ ]\d{{3}}|[1-9]\d{{5}})(?![\w\-]|[.,:]\d)"
+_BESIDE_A_TOWN = re.compile(
+    rf"\b(?:{_CAP}[ ]){{0,3}}{_CAP}(?:,[ ]{{1,3}}(?:[A-Z]{{2}}),?[ ]{{1,3}}\d{{5}}(?:-\d{{4}})?"
+    rf"|[ ]{{1,3}}{_STATES},?[ ]{{1,3}}\d{{5}}(?:-\d{{4}})?"
+    r"|,?[ ]{1,3}(?:NSW|VIC|QLD|TAS|ACT|SA|WA|NT),?[ ]{1,3}\d{4})(?![\w\-]|[.,:]\d)"
 )
-_CODE_FIRST = re.compile(rf"(?<![\w\-])(?:[A-Z]{{1,3}}-)?\d{{4,5}}(?:[ ][A-Z]{{2}})?[ ]{_CAP}")
-_TO_A_PLACE = re.compile(r"(?:\b(?:in|to|from|near|at|of|into|[A-Z]{1,3}-)|,|\n|^)[ ]*$")
-_INDIAN = re.compile(r"(?:pin|india|post|dist|state)", re.IGNORECASE)
-_LABEL_CHARS: Final = 30
 
 
 def postcodes(text: str) -> Iterator[tuple[int, int, float]]:
@@ -57,5 +59,5 @@ def postcodes(text: str) -> Iterator[tuple[int, int, float]]:
         found = CODE.match(text, match.end())
         if found is not None and any(map(str.isdigit, found.group())):
             yield found.start(), found.end(), 0.7
-    for match in _AMERICAN.finditer(text):
+    for match in _BESIDE_A_TOWN.finditer(text):
         yield match.start(), match.end(), 0.6
