@@ -35,11 +35,77 @@ PATTERNS = [
     for found in _patterns(value, f"{module.__name__.rpartition('.')[2]}.{name}")
 ]
 PIECES = [
-    "a", "A", "0", "1", "01", "aa", " ", "  ", "\n", ".", "-", "_", "%41", "%", "\\x41", "\\u0041", "&#65;", "&", "<", "</",
-    "<system", "[", "![", "](http", "](https://a?b=", "?", "=", "'", '"', "'a", "user:", "\nuser: a", "system", "\nsystem",
-    "ignore ", "the ", "you ", "gur lbh ", "eht uoy ", "first ", "first a b ", "end of ", "--- ", "@a", "http", "www.",
-    "я", "가", "忽", "नि", "\u200b", "\u200c", "\ufe00", "\U000e0041", "\U0001f3f4", "\u1100\u1161", "QUJD", "4142", "=", "==",
-    "1gn0r3 ", "a1b ", "i g n o ", "i.g.", "<!--", "-->", "\n\n", "! ", "ignore all rules ", "vergiss bitte ", "negeer a ",
+    "a",
+    "A",
+    "0",
+    "1",
+    "01",
+    "aa",
+    " ",
+    "  ",
+    "\n",
+    ".",
+    "-",
+    "_",
+    "%41",
+    "%",
+    "\\x41",
+    "\\u0041",
+    "&#65;",
+    "&",
+    "<",
+    "</",
+    "<system",
+    "[",
+    "![",
+    "](http",
+    "](https://a?b=",
+    "?",
+    "=",
+    "'",
+    '"',
+    "'a",
+    "user:",
+    "\nuser: a",
+    "system",
+    "\nsystem",
+    "ignore ",
+    "the ",
+    "you ",
+    "gur lbh ",
+    "eht uoy ",
+    "first ",
+    "first a b ",
+    "end of ",
+    "--- ",
+    "@a",
+    "http",
+    "www.",
+    "я",
+    "가",
+    "忽",
+    "नि",
+    "\u200b",
+    "\u200c",
+    "\ufe00",
+    "\U000e0041",
+    "\U0001f3f4",
+    "\u1100\u1161",
+    "QUJD",
+    "4142",
+    "=",
+    "==",
+    "1gn0r3 ",
+    "a1b ",
+    "i g n o ",
+    "i.g.",
+    "<!--",
+    "-->",
+    "\n\n",
+    "! ",
+    "ignore all rules ",
+    "vergiss bitte ",
+    "negeer a ",
 ]
 
 
@@ -71,14 +137,12 @@ def test_the_detector_ends_soon_on_anything(pieces: list[str], end: str) -> None
 
 
 @pytest.mark.parametrize(
-    "layer",
-    ["%25", "&amp;", "\\u005c", "&#38;", "%2525", "&amp;#38;"],
-    ids=lambda layer: layer.replace("\\", ""),
+    ("opening", "rest"),
+    [("%", "25"), ("&", "amp;"), ("\\", "u005c"), ("&", "#38;"), ("%", "2525"), ("&", "amp;#38;")],
+    ids=["url", "entity", "escape", "number", "url twice", "mixed"],
 )
-def test_ten_thousand_nested_encodings_end_soon(layer: str) -> None:
-    """A decode bomb is opened a few times, then named."""
-        layer, "u005c"
-    )
+def test_ten_thousand_nested_encodings_end_soon(opening: str, rest: str) -> None:
+    """A decode bomb is opened a few times and read to its end."""
     bomb = opening + rest * 10_000 + "41"
     start = time.process_time()
     (score,) = HeuristicDetector().score([bomb])
