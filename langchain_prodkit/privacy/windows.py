@@ -13,6 +13,7 @@ __all__ = ["MODEL", "PATTERNS", "Cut", "Window", "batches"]
 
 BATCH_CHARS: Final = 6_000
 BATCH_TEXTS: Final = 64
+_LOOK_BACK: Final = 40
 
 
 class Window(NamedTuple):
@@ -61,7 +62,7 @@ class Cut(NamedTuple):
 
     def _blank_before(self, text: str, at: int) -> int:
         """Begin a window with a word, so that a model does not read half of one."""
-        for position in range(at, at - 40, -1):
+        for position in range(at, at - min(_LOOK_BACK, (self.chars - self.overlap) // 2), -1):
             if text[position - 1].isspace():
                 return position
         return at
