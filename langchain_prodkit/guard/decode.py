@@ -32,6 +32,8 @@ __all__ = [
 
 MIN_CHARS: Final = 5
 """Shorter results say too little to be an attack."""
+WORDS_SHARE: Final = 0.65
+"""Letters and blanks in what reads as text, at least; the rest is digits and punctuation."""
 
 _KEYS = (
     "ignore", "instruction", "instructions", "previous", "system", "prompt", "rules", "everything", "above",
@@ -93,10 +95,8 @@ def reads_as_text(text: str) -> bool:
     """Tell whether people or models would read `text` as words rather than as data."""
     if len(text) < MIN_CHARS:
         return False
-    fine = sum(c.isalpha() or c in " .,;:!?'\"\n-()/_" for c in text)
-    return (
-        fine >= 0.85 * len(text) and any(c.isalpha() for c in text) and (text.isprintable() or "\n" in text)
-    )
+    words = sum(c.isalpha() or c in " \n" for c in text)
+    return words >= WORDS_SHARE * len(text) and all(c.isprintable() or c in "\n\t\r" for c in text)
 
 
 def _from_bytes(data: bytes) -> str | None:
