@@ -18,7 +18,7 @@ from langchain_core.runnables import RunnableConfig
 
 from langchain_prodkit.errors import BannedError, ConductStoreError, ConfigurationError, CoolDownError
 from langchain_prodkit.guard import ConductTracker, MemoryConductStore, RedisConductStore
-from tests.integration_tests.limits.conftest import RedisServer
+from tests.integration_tests.redis_server import RedisServer
 
 USER: RunnableConfig = {"configurable": {"user_id": "ada@example.com"}}
 WORDS = [

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from langchain_prodkit.errors import LimitConflictError, LimitError, LimitTimeoutError, RequestTooLargeError
 from langchain_prodkit.limits import BucketReading, Cost, RateLimiter, Reading, RedisLimiter
-from tests.integration_tests.limits.conftest import RedisServer
+from tests.integration_tests.redis_server import RedisServer
 
 ONE = Cost()
 MakeLimiter = Callable[..., RedisLimiter]

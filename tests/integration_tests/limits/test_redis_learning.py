@@ -9,8 +9,8 @@ import pytest
 
 from langchain_prodkit.limits import BucketReading, Cost, Reading, RedisLimiter
 from langchain_prodkit.testing.buckets import Bucket
-from tests.integration_tests.limits.conftest import RedisServer
 from tests.integration_tests.limits.test_redis import MakeLimiter
+from tests.integration_tests.redis_server import RedisServer
 
 CALLS = 80
 COST = Cost(tokens=200)

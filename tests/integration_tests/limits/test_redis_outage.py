@@ -11,8 +11,8 @@ import pytest
 
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.limits import BucketReading, Cost, Reading, RedisLimiter
-from tests.integration_tests.limits.conftest import RedisServer
 from tests.integration_tests.limits.test_redis import MakeLimiter, most_in, take, until
+from tests.integration_tests.redis_server import RedisServer
 
 ONE = Cost()
 

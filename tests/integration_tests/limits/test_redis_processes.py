@@ -17,8 +17,8 @@ import pytest
 
 from langchain_prodkit.limits import Cost, RedisLimiter
 from langchain_prodkit.testing.pytest_plugin import ProviderServerMaker
-from tests.integration_tests.limits.conftest import RedisServer
 from tests.integration_tests.limits.test_redis import MakeLimiter, most_in, take
+from tests.integration_tests.redis_server import RedisServer
 
 ONE = Cost()
 

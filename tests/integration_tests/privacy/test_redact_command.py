@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration_tests.privacy.conftest import RedisServer
+from tests.integration_tests.redis_server import RedisServer
 
 TEXT = "My name is Emily Carter, call (212) 555-0187.\n\nEmily Carter wrote <PERSON_1>.\n"
 ROWS = [["name", "mail", "note"], ["Emily Carter", "emily@example.com", "a, b"], ["x", "bo@example.com", '"']]

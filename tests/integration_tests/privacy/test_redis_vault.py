@@ -23,7 +23,8 @@ from langchain_prodkit.errors import (
     VaultUnavailableError,
 )
 from langchain_prodkit.privacy import PresidioRunnable, RedisVault, Scope
-from tests.integration_tests.privacy.conftest import KEY, RedisServer
+from tests.integration_tests.privacy.conftest import KEY
+from tests.integration_tests.redis_server import RedisServer
 from tests.unit_tests.privacy.parts import EchoModel, NameDetector, echo
 
 A, B = Scope("a", "t", None), Scope("b", "t", None)
