@@ -12,6 +12,13 @@ import re
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from langchain_prodkit.privacy.recognizers import address_forms as form
+from langchain_prodkit.privacy.recognizers.address_name import (
+    CONJUNCTIONS,
+    LOOK_BACK,
+    Name,
+    left_of,
+    read_name,
+)
 from langchain_prodkit.privacy.recognizers.address_tail import is_coded, tail, unit_after
 from langchain_prodkit.privacy.recognizers.postcode import postcodes
 from langchain_prodkit.privacy.recognizers.scan import Hit, ScanRecognizer
@@ -19,17 +26,11 @@ from langchain_prodkit.privacy.recognizers.street import (
     ALONE,
     BEFORE,
     BEFORE_ALONE,
-    COMMON,
-    COUNTED,
-    DIRECTIONS,
     ENDINGS,
     ENDINGS_ALONE,
     LATER,
     STREETS,
-    is_capital,
-    is_known_particle,
     is_lowered,
-    is_particle,
     is_street,
     is_year,
     plain,
@@ -44,21 +45,13 @@ CERTAIN: Final = 0.7
 LIKELY: Final = 0.6
 POSSIBLE: Final = 0.5
 _ANCHOR = re.compile(r"\w+")
-_PIECE = re.compile(r"[^ ]+[ ]")
 _THOUSANDS = re.compile(r",?[ ]\d{3}$")
 _LISTED = re.compile(r",\s+$")
-_MAX_WORDS: Final = 7
-_LOOK_BACK: Final = 70
 _SHORT: Final = 4
 _SMALL: Final = 2
 _PRECISE: Final = 3
 _HOUSE_CHARS: Final = 5
 _NO, _PLACE, _ADDRESS = 0, 1, 2
-# These begin names as often as they end them.
-_OPENERS: Final = frozenset({
-    "st", "ter", "mount", "la", "pl", "dr", "cape", "fort", "port", "lake", "park", "river",
-})  # fmt: skip
-_CONJUNCTIONS: Final = frozenset({"and", "e", "y", "et", "und", "och", "og", "i", "or", "of", "by"})
 _CORNERS: Final = frozenset({"the", "corner", "intersection", "junction", "crossing"})
 _BOXES: Final = frozenset("pugbcarhlm")
 _MILITARY: Final = frozenset({"apo", "fpo", "dpo"})
@@ -76,14 +69,6 @@ class _Core(NamedTuple):
     start: int
     end: int
     score: float
-
-
-class _Name(NamedTuple):
-    """The words after a house number, or after a street word."""
-
-    end: int
-    words: tuple[str, ...]
-    capitals: int
 
 
 class StreetAddressRecognizer(ScanRecognizer):
@@ -131,67 +116,8 @@ def _joined(text: str, start: int, done: int) -> int:
     """Give where an address begins that is one street and another, as corners are written."""
     if text[start].isdigit() or text[max(0, start - 2) : start] not in {"d ", "& "}:
         return start
-    match = form.STREET_AND.search(text, max(done, start - _LOOK_BACK), start)
+    match = form.STREET_AND.search(text, max(done, start - LOOK_BACK), start)
     return match.start(1) if match else start
-
-
-def _name(text: str, at: int, *, is_lower: bool, is_after: bool = False, is_lenient: bool = False) -> _Name:
-    """Read up to seven words that can be a street's name.
-
-    `is_after`: stop behind an English street word; `is_lenient`: take one small word that is no particle.
-    """
-    words: list[str] = []
-    capitals, end = 0, at
-    while len(words) < _MAX_WORDS:
-        match = form.WORD.match(text, at)
-        if match is None or not _may_be_named(text, match, is_lower=is_lower, is_first=not words):
-            break
-        raw, word = match.group(), plain(match.group())
-        if not is_capital(raw) and not is_lower and not _is_small(word):
-            if not is_lenient:
-                break
-            is_lenient = False
-        words.append(word)
-        capitals += is_capital(raw)
-        is_full = raw.endswith(".") and len(word) > _SHORT
-        at = end = match.end() - is_full
-        blanks = 2 if text[at : at + 2] == "  " else int(text[at : at + 1] == " ")
-        if is_full or not (blanks or raw.endswith((".", "/"))):
-            break
-        at += blanks
-        if is_after and len(words) > 1 and _is_last(text, at, word):
-            break
-    while words and is_known_particle(words[-1]) and not is_street(words[-1]) and words[-1] not in STREETS:
-        words.pop()
-        end = text.rfind(" ", 0, end)
-    return _Name(end, tuple(words), capitals)
-
-
-def _is_small(word: str) -> bool:
-    return is_particle(word) or word in STREETS or word in BEFORE or word in LATER
-
-
-def _may_be_named(text: str, match: re.Match[str], *, is_lower: bool, is_first: bool) -> bool:
-    raw, word = match.group(), plain(match.group())
-    if (
-        word in COMMON
-        and (is_lower or not is_capital(raw))
-        and not (is_known_particle(word) and not is_lower)
-    ):
-        return False
-    if is_first:
-        return word not in COUNTED and word not in _CONJUNCTIONS
-    if word in COMMON and not is_known_particle(word):
-        return False
-    return form.UNIT.match(text, match.start()) is None if word in form.UNITS else True
-
-
-def _is_last(text: str, at: int, word: str) -> bool:
-    if word not in STREETS or word in _OPENERS:
-        return False
-    following = form.WORD.match(text, at)
-    after = plain(following.group()) if following else ""
-    return after not in STREETS and after not in DIRECTIONS
 
 
 def _at_number(text: str, anchor: re.Match[str], done: int) -> _Core | None:
@@ -203,7 +129,7 @@ def _at_number(text: str, anchor: re.Match[str], done: int) -> _Core | None:
     return core
 
 
-def _by_number(text: str, at: int) -> _Core | None:
+def _by_number(text: str, at: int, cue: int = _NO) -> _Core | None:
     unit = form.UNIT.match(text, at)
     numbers = form.NUMBERS.match(text, at)
     if numbers is None or (unit is not None and unit.end() >= numbers.end()):
@@ -216,9 +142,11 @@ def _by_number(text: str, at: int) -> _Core | None:
         return None
     is_lower = not first.group()[0].isupper() and is_lowered(text, numbers.end())
     for is_lenient in (False,) if is_lower else (False, True):
-        name = _name(text, numbers.end(), is_lower=is_lower, is_after=True, is_lenient=is_lenient)
+        name = read_name(text, numbers.end(), is_lower=is_lower, is_after=True, is_lenient=is_lenient)
         core = (
-            _numbered(text, numbers, name, is_lower=is_lower, is_lenient=is_lenient) if name.words else None
+            _numbered(text, numbers, name, cue, is_lower=is_lower, is_lenient=is_lenient)
+            if name.words
+            else None
         )
         if core is not None:
             return core
@@ -226,12 +154,12 @@ def _by_number(text: str, at: int) -> _Core | None:
 
 
 def _numbered(
-    text: str, numbers: re.Match[str], name: _Name, *, is_lower: bool, is_lenient: bool
+    text: str, numbers: re.Match[str], name: Name, cue: int, *, is_lower: bool, is_lenient: bool
 ) -> _Core | None:
     """Weigh a number with a name; it needs something that tells it from other numbers."""
     at, words = numbers.start(), name.words
     house = form.HOUSE.match(text, name.end) if text[name.end : name.end + 1] == " " else None
-    streets = _has_street(words) and _CONJUNCTIONS.isdisjoint(words[1:])
+    streets = _has_street(words) and CONJUNCTIONS.isdisjoint(words[1:])
     if house and is_year(house.group()) and not streets and not unit_after(text, house.end()):
         house = None
     end = _house_end(text, house) if house else name.end
@@ -241,8 +169,8 @@ def _numbered(
     many = bool(numbers.group(2))
     if is_lenient and not (house and many):
         return None
-    cue = _cue(text[max(0, at - _LOOK_BACK) : at])
-    is_named = len(words) > 1 and words[-1] in STREETS and _CONJUNCTIONS.isdisjoint(words)
+    cue = cue or _cue(text[max(0, at - LOOK_BACK) : at])
+    is_named = len(words) > 1 and words[-1] in STREETS and CONJUNCTIONS.isdisjoint(words)
     if is_named and (cue or many or is_precise or is_coded(text, end)):
         return _Core(at, end, LIKELY)
     if is_lower:
@@ -253,10 +181,10 @@ def _numbered(
 
 
 def _capitalised(
-    text: str, core: _Core, numbers: re.Match[str], name: _Name, cue: int, *, is_house: bool
+    text: str, core: _Core, numbers: re.Match[str], name: Name, cue: int, *, is_house: bool
 ) -> _Core | None:
     """Weigh a number with capitalised words that hold no street word."""
-    is_series = _CONJUNCTIONS.union(_SERIES).intersection(name.words) or _LISTED.search(numbers.group())
+    is_series = CONJUNCTIONS.union(_SERIES).intersection(name.words) or _LISTED.search(numbers.group())
     if is_series and cue != _ADDRESS:
         return None
     many = bool(numbers.group(2))
@@ -289,11 +217,11 @@ def _by_last_number(text: str, at: int, end: int, done: int) -> _Core | None:
     """Read a name without a street word and the house number after it, where the text says what it is."""
     if end - at > _HOUSE_CHARS or is_year(text[at:end]):
         return None
-    left = _left(text, at, done)
+    left = left_of(text, at, done)
     if left == at or plain(text[left:at].rsplit(maxsplit=1)[-1]) in _SERIES:
         return None
     begin = _joined(text, left, done)
-    is_told = form.LIVES.search(text, max(0, begin - _LOOK_BACK), begin) is not None
+    is_told = form.LIVES.search(text, max(0, begin - LOOK_BACK), begin) is not None
     if not is_told and form.WEAK_CUE.search(text, max(0, begin - 8), begin):
         is_told = unit_after(text, end) is not None
     return _Core(left, end, POSSIBLE) if is_told else None
@@ -334,7 +262,7 @@ def _unit(text: str, at: int) -> _Core | None:
         return None
     gap = form.BREAK.match(text, unit.end()) or form.BLANK.match(text, unit.end())
     inner = gap.end() if gap else unit.end()
-    core = _by_number(text, inner) if text[inner : inner + 1].isdigit() else None
+    core = _by_number(text, inner, _ADDRESS) if text[inner : inner + 1].isdigit() else None
     if core is not None:
         return _Core(at, core.end, CERTAIN)
     return _Core(at, unit.end(), POSSIBLE) if form.SURE_UNIT.match(text, at) else None
@@ -349,7 +277,7 @@ def _before(text: str, at: int, stop: int, word: str) -> _Core | None:
     if not is_sure or not (has_dot or has_blank):
         return None
     is_lower = is_lowered(text, stop)
-    name = _name(text, stop + has_blank, is_lower=is_lower)
+    name = read_name(text, stop + has_blank, is_lower=is_lower)
     if not name.words or not (name.capitals or is_lower):
         return None
     house = form.HOUSE.match(text, name.end)
@@ -360,7 +288,7 @@ def _before(text: str, at: int, stop: int, word: str) -> _Core | None:
 
 def _after(text: str, at: int, stop: int, word: str, done: int) -> _Core | None:
     """Read an English street word with the capitalised name before it: "on Abbey Road"."""
-    left = _left(text, at, done)
+    left = left_of(text, at, done)
     if left == at or (text[at].islower() and form.DIGIT.search(text, stop, stop + 8) is None):
         return None
     is_short = len(word) <= _SHORT and text[stop : stop + 1] == "."
@@ -372,7 +300,7 @@ def _after(text: str, at: int, stop: int, word: str, done: int) -> _Core | None:
 def _ended(text: str, at: int, stop: int, word: str, done: int) -> _Core | None:
     """Read a name that ends in a street word, and the house number: "Hauptstr. 5", "Kossuth utca 12."."""
     has_dot = text[stop : stop + 1] == "."
-    left = _left(text, at, done)
+    left = left_of(text, at, done)
     is_named = left != at or (word not in LATER and not text[at].islower())
     if not is_named:
         return None
@@ -381,29 +309,6 @@ def _ended(text: str, at: int, stop: int, word: str, done: int) -> _Core | None:
         is_sure = not text[at].islower() and word not in LATER and word.endswith(ENDINGS_ALONE)
         return _Core(left, stop, POSSIBLE) if is_sure else None
     return _Core(left, _house_end(text, house), LIKELY)
-
-
-def _left(text: str, at: int, done: int) -> int:
-    """Give where the capitalised words before a street word begin, at most four of them."""
-    match = form.LEFT.search(text, max(done, at - _LOOK_BACK), at)
-    if match is None:
-        return at
-    pieces = [
-        (match.start() + piece.start(), piece.group().strip()) for piece in _PIECE.finditer(match.group())
-    ]
-    if not pieces:
-        return at
-    nearest, raw = pieces[-1]
-    if is_lowered(text, at) and len(raw) >= _SHORT and raw not in COMMON:
-        return nearest
-    left = at
-    for start, raw in reversed(pieces):
-        word = plain(raw)
-        is_upper = not raw[0].islower()
-        if word in COMMON or word == "st" or not (is_upper or is_known_particle(word)):
-            break
-        left = start if is_upper else left
-    return left
 
 
 def _corner(text: str, at: int, start: int) -> _Core | None:
@@ -421,7 +326,7 @@ def _corner(text: str, at: int, start: int) -> _Core | None:
 def _street_at(text: str, at: int) -> int | None:
     numbers = form.CORNER_NUMBERS.match(text, at)
     at = numbers.end() if numbers else at
-    name = _name(text, at, is_lower=is_lowered(text, at))
+    name = read_name(text, at, is_lower=is_lowered(text, at))
     house = form.HOUSE.match(text, name.end) if name.words else None
     return (house.end() if house else name.end) if name.words else None
 

@@ -110,7 +110,7 @@ STRONG_CUE: Final = re.compile(
     r"|mail(?:ed)?|sen[dt]|apartment|property|premises|meet|meeting|visit|wohnhaft|mora|street|bus|parcel"
     r"|package|letter)\b[^.\n?!;@]{0,40}?"
     r"(?:[ ](?:at|on|in|to|is|was|as|are|with|of|from|near|into|for|following)|[:=?]|address|addr|->)"
-    r"[ ]?(?:the[ ]following|now|currently|:)?\s{0,3}"
+    r"[ ]?(?:the[ ]following|now|currently|:)?\s{0,12}"
     r"|\b(?:address|one|following|below)[ ]?\?\s{0,3})$",
     re.IGNORECASE,
 )
@@ -124,7 +124,7 @@ LIVES: Final = re.compile(
 )
 """Words that promise an address right behind them."""
 WEAK_CUE: Final = re.compile(
-    r"(?:\b(?:at|on|to|in|near|from|of|is|by|opposite|behind|off|into|c/o)[ ]|[:>|\u2022][ ]{0,4}"
+    r"(?:\b(?:at|on|to|in|near|from|of|is|by|opposite|behind|off|into|c/o)[ ]|[:;>|?\u2022\u00b7][ ]{0,12}"
     r"|\n[ \t]{0,12}|^\s*)$",
     re.IGNORECASE,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,6 +155,6 @@ def test_hostile_text_ends(piece: str) -> None:
 def test_a_plain_registry_takes_it() -> None:
     """Presidio's own registry and their call find the same."""
     registry = RecognizerRegistry(recognizers=[StreetAddressRecognizer()], supported_languages=["en"])
-    finder = registry.get_recognizers(language="en", entities=["STREET_ADDRESS"])[0]
+    finder: Any = registry.get_recognizers(language="en", entities=["STREET_ADDRESS"])[0]
     results = finder.analyze("I live at 12 Main Street.", ["STREET_ADDRESS"], None)
     assert [(one.entity_type, one.start, one.end) for one in results] == [("STREET_ADDRESS", 10, 24)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,9 +108,10 @@ class _Blank(NlpEngine):
         return True
 
     def process_text(self, text: str, language: str) -> NlpArtifacts:
-        return NlpArtifacts([], [], [], [], self, language)
+        nothing: Any = []
+        return NlpArtifacts(nothing, nothing, [], [], self, language)
 
-    def process_batch(self, texts, language, **kwargs):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN003
+    def process_batch(self, texts: Any, language: str, *args: Any, **kwargs: Any) -> Any:
         return ((text, self.process_text(text, language)) for text in texts)
 
     def is_stopword(self, word: str, language: str) -> bool:
