@@ -25,8 +25,9 @@ class HeuristicDetector(Written):
 
     Needs no model, no network and no extra, and reads every character of every text. It is made to be
     rarely wrong rather than to catch everything: what says nothing of instructions, prompts or roles
-    (a foreign request in the middle of a document, a paraphrase) passes. `OPERATING_POINTS` gives
-    the measured rates.
+    (a foreign request in the middle of a document, a paraphrase) passes. With `source="document"` or
+    `"tool"` tasks given to the assistant count too ("before you answer, do the following first"):
+    nobody there is entitled to give any.
     """
 
     @property

@@ -3,12 +3,14 @@
 
 `readings` gives every form of a text that is worth judging: the folded text itself (NFKC, lower
 case, no accents, no invisible characters, Latin letters for their look-alikes), then what appears
-when letters are drawn together, digits are read as letters, or base64, base32, hex, binary, URL
-and character escapes, rot13 and reversed text are undone, nested up to `MAX_DEPTH` times. A decoding
+when letters are drawn together, digits are read as letters, swapped letters are put in order, or
+base64, base32, hex, binary, URL and character escapes, rot13 and reversed text are undone, nested up
+to `MAX_DEPTH` times. A decoding
 is kept only when its result reads as text. `Reading.span` leads back to the original characters.
 
 Time and memory are linear in the text: every pattern is anchored or bounded, no reading is longer
-than the text it was made from, and there are at most `MAX_READINGS` of them.
+than the text it was made from, and there are at most `MAX_READINGS` of them. Where little of a long
+text is encoded, its reading holds what was decoded and `AROUND_CHARS` on either side.
 """
 
 from __future__ import annotations
@@ -327,6 +329,8 @@ def _spliced(
     depth: int | None = None,
 ) -> Reading | None:
     """Put in place of every match what it decodes to; None when nothing could be decoded."""
+    if pattern.search(parent.text) is None:
+        return None
     parts: list[str] = []
     starts: list[int] = []  # where a run begins in the new text
     origins: list[tuple[int, int, bool]] = []  # its span in the parent, and whether it was decoded
