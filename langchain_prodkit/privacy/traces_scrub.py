@@ -33,8 +33,14 @@ _MIN_MET_CHARS: Final = 3
 _LONG_NUMBER: Final = 10**8
 _JSON = re.compile(r'\s*[\[{"]')
 _IDENTIFIER = re.compile(r"[a-z_$][a-z0-9_.$\-]*(?:[A-Z][a-z0-9]*)*")
+# What machines write: ids, times, and the names of LangChain's own modules and classes.
 _TECHNICAL = re.compile(
-    r"(?:[a-z_]{1,12}-{1,2})?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.+Z\-]{8,24}"
+    r"(?:[a-z_]{1,12}-{1,2})?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|\d{4}-\d\d-\d\dT[\d:.+Z\-]{8,24}"
+    r"|lang(?:chain|graph|smith)(?:[_-][a-z]{1,20}){0,3}"
+    r"|(?:Runnable|Chat|Fake|Base|Azure)[A-Z]\w{2,40}"
+    r"|[A-Z]\w{0,40}(?:Sequence|Lambda|Prompt|Template|Parser|Message|Chunk|Model|Chain|Retriever|Parallel"
+    r"|Passthrough|Runnable|Graph|Generation|Restorer|LLM)"
 )
 
 

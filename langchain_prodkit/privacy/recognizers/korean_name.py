@@ -14,6 +14,7 @@ import re
 import threading
 import warnings
 from bisect import bisect_left
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from langchain_prodkit._extras import require
@@ -195,9 +196,7 @@ class KoreanNameRecognizer(ScanRecognizer):
 
     def load(self) -> None:
         """Leave the morphology (330 MB, some seconds) to the first text that may hold a name."""
-        self._kiwi: Any = None
         self._is_missing = False
-        self._lock = threading.Lock()
 
     def hits(self, text: str) -> Iterator[Hit]:
         """Judge every word that starts with a surname."""
@@ -220,15 +219,14 @@ class KoreanNameRecognizer(ScanRecognizer):
                 yield Hit(start, end, "PERSON", _SURE if sure >= _ACCEPT + 1 else _FAIR)
 
     def _tokens(self, text: str) -> Sequence[Any]:
-        if self._is_missing:
+        shared = None if self._is_missing else self._loaded()
+        if shared is None:
             return ()
-        # One lock for loading and reading: kiwipiepy says nothing of threads.
-        with self._lock:
-            if self._kiwi is None:
-                self._kiwi = self._loaded()
-            return () if self._kiwi is None else self._kiwi.tokenize(text)
+        kiwi, lock = shared
+        with lock:  # kiwipiepy says nothing of threads
+            return kiwi.tokenize(text)  # type: ignore[no-any-return]
 
-    def _loaded(self) -> Any:
+    def _loaded(self) -> tuple[Any, threading.Lock] | None:
         try:
             kiwipiepy = require("kiwipiepy", extra="privacy-ko")
         except MissingExtraError as error:
@@ -241,7 +239,17 @@ class KoreanNameRecognizer(ScanRecognizer):
                 stacklevel=2,
             )
             return None
-        return kiwipiepy.Kiwi(num_workers=1, load_multi_dict=False)
+        with _loading:
+            return _shared(kiwipiepy)
+
+
+_loading: Final = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _shared(kiwipiepy: Any) -> tuple[Any, threading.Lock]:
+    """Load the morphology once a process: it is read only, and 330 MB."""
+    return kiwipiepy.Kiwi(num_workers=1, load_multi_dict=False), threading.Lock()
 
 
 def _candidates(text: str) -> Iterator[tuple[int, list[int]]]:

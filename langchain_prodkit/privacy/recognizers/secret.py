@@ -95,6 +95,7 @@ _KEY_BITS: Final = 3.0
 """Shannon entropy, in bits a character, below which an assigned value is a word and no key."""
 _KEY_CHARS: Final = 12
 _MIN_DIGITS: Final = 2
+_QUOTES: Final = ("'", '"', "`")
 _BESIDE_CHARS: Final = 8
 """A value right behind the word "password" must be this long, and mixed, to be one."""
 
@@ -124,8 +125,10 @@ class SecretRecognizer(ScanRecognizer):
 def _private_keys(text: str) -> Iterator[Hit]:
     at = 0
     while (begin := _BEGIN.search(text, at)) is not None:
-        end = _END.search(text, begin.end(), begin.end() + _PEM_CHARS)
-        body = _BODY.match(text, begin.end(), begin.end() + _PEM_CHARS)
+        following = text.find("-----BEGIN", begin.end())
+        limit = min(begin.end() + _PEM_CHARS, following if following >= 0 else len(text))
+        end = _END.search(text, begin.end(), limit)
+        body = _BODY.match(text, begin.end(), limit)
         at = end.end() if end is not None else body.end() if body is not None else begin.end()
         yield Hit(begin.start(), at, "PRIVATE_KEY", 1.0)
 
@@ -159,7 +162,11 @@ def _keys(text: str, start: int, end: int) -> Iterator[Hit]:
 
 def _assigned(text: str) -> Iterator[Hit]:
     for match in _NAMED.finditer(text):
-        value = match["value"].rstrip(".,;:!?)]}>\"'`")
+        quote = match["rest"][-1:]
+        if quote in _QUOTES:
+            value = match["value"].partition(quote)[0]
+        else:
+            value = match["value"].rstrip(".,;:?)]}>\"'`")
         start = match.start("value")
         if len(value) < 4 or _PLACEHOLDER.fullmatch(value):  # noqa: PLR2004
             continue
@@ -167,7 +174,7 @@ def _assigned(text: str) -> Iterator[Hit]:
         if match["rest"].isspace() and not (len(value) >= _BESIDE_CHARS and _kinds(value) > 2):  # noqa: PLR2004
             continue
         if _PASSWORDS.search(match["kind"]):
-            if _is_password(value, is_stated=is_stated, is_quoted=match["rest"][-1:] in "\"'`"):
+            if _is_password(value, is_stated=is_stated, is_quoted=quote in _QUOTES):
                 yield Hit(start, start + len(value), "PASSWORD", 0.8)
         elif len(value) >= _KEY_CHARS and _is_random(value):
             yield Hit(start, start + len(value), "API_KEY", 0.75)

@@ -61,13 +61,13 @@ class LangSmith:
                 self.rfile.readline()
                 return b"".join(parts)
 
-            def do_GET(self) -> None:  # noqa: N802 - the base class's name
+            def do_GET(self) -> None:
                 self._answer(200)
 
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 self._answer(202)
 
-            def do_PATCH(self) -> None:  # noqa: N802
+            def do_PATCH(self) -> None:
                 self._answer(202)
 
             def log_message(self, *args: object) -> None:
@@ -154,7 +154,9 @@ def config(traced: LangChainTracer, note: str) -> Any:
 def chain() -> Runnable[Any, Any]:
     """Fetch a document, ask, and answer with the person's data."""
     prompt = ChatPromptTemplate.from_messages([("human", "{question} {documents}")])
-    fetch = RunnableLambda(lambda text: {"question": text, "documents": [Document(f"{NAME}: {CARD}")]})
+    fetch: Runnable[Any, Any] = RunnableLambda(
+        lambda text: {"question": text, "documents": [Document(f"{NAME}: {CARD}")]}
+    )
     return fetch | prompt | FakeListChatModel(responses=[f"Dear {NAME}, sent to {MAIL}"])
 
 
@@ -171,20 +173,20 @@ def hits(sent: bytes) -> list[bytes]:
 def test_every_way_to_run_a_chain(server: LangSmith, detector: PresidioDetector) -> None:
     """Invoke, stream, batch, their async twins, tools and errors, with tags, metadata and a run name."""
     traced = tracer(server, detector)
-    chain().invoke(QUESTION, config(traced, "first"))
-    list(chain().stream(QUESTION, config(traced, "stream")))
-    chain().batch([QUESTION, QUESTION], config(traced, "batch"))
+    chain().invoke(QUESTION, config(traced, "n-1001"))
+    list(chain().stream(QUESTION, config(traced, "n-1002")))
+    chain().batch([QUESTION, QUESTION], config(traced, "n-1003"))
 
     async def others() -> None:
-        await chain().ainvoke(QUESTION, config(traced, "ainvoke"))
-        _ = [chunk async for chunk in chain().astream(QUESTION, config(traced, "astream"))]
+        await chain().ainvoke(QUESTION, config(traced, "n-1004"))
+        _ = [chunk async for chunk in chain().astream(QUESTION, config(traced, "n-1005"))]
 
     asyncio.run(others())
-    look_up.invoke({"name": NAME}, config(traced, "tool"))
+    look_up.invoke({"name": NAME}, config(traced, "n-1006"))
     with pytest.raises(ValueError, match="Silberstein"):
-        RunnableLambda(fail).invoke(QUESTION, config(traced, "error"))
-    chain().invoke(QUESTION, config(traced, "last-of-all"))
-    for note in (b"first", b"stream", b"batch", b"ainvoke", b"astream", b"tool", b"error", b"last-of-all"):
+        RunnableLambda(fail).invoke(QUESTION, config(traced, "n-1007"))
+    chain().invoke(QUESTION, config(traced, "n-1008"))
+    for note in (b"n-1001", b"n-1002", b"n-1003", b"n-1004", b"n-1005", b"n-1006", b"n-1007", b"n-1008"):
         server.wait(b'"' + note + b'"')
     traced.client.flush(timeout=WAIT_S)
     sent = b"\n".join(server.bodies)
@@ -195,8 +197,8 @@ def test_every_way_to_run_a_chain(server: LangSmith, detector: PresidioDetector)
 def test_the_same_without_redaction_is_full_of_it(server: LangSmith) -> None:
     """The other tests can fail: LangSmith's own client sends everything."""
     client = Client(api_url=server.url, api_key="key")
-    chain().invoke(QUESTION, config(LangChainTracer(client=client, project_name="prodkit"), "last-of-all"))
-    assert len(hits(server.wait(b"last-of-all"))) == len(SECRETS)
+    chain().invoke(QUESTION, config(LangChainTracer(client=client, project_name="prodkit"), "n-1008"))
+    assert len(hits(server.wait(b"n-1008"))) == len(SECRETS)
 
 
 def test_a_failing_redactor_drops_the_content(server: LangSmith, detector: PresidioDetector) -> None:
@@ -220,9 +222,9 @@ def test_values_of_a_thread_are_hidden_where_no_detector_sees_them(
     thread: Any = {"configurable": {"thread_id": "t-77"}}
     PresidioRunnable(detector, vault=vault).invoke("My name is Quixabeth Orlanova.", thread)
     traced = tracer(server, detector, vault=vault)
-    settings: Any = {**thread, "callbacks": [traced], "metadata": {"thread_id": "t-77", "note": "the-note"}}
+    settings: Any = {**thread, "callbacks": [traced], "metadata": {"thread_id": "t-77", "note": "n-1009"}}
     RunnableLambda(lambda text: text).invoke("quixotic: Quixabeth Orlanova/12", settings)
-    server.wait(b"the-note")
+    server.wait(b"n-1009")
     traced.client.flush(timeout=WAIT_S)
     assert b"Quixabeth" not in b"\n".join(server.bodies)
 
@@ -254,7 +256,7 @@ def test_pictures_are_never_sent(server: LangSmith, detector: PresidioDetector) 
     traced = tracer(server, detector)
     traced.client.create_run(
         "with a picture",
-        {"note": "the-note"},
+        {"note": "n-1009"},
         "chain",
         project_name="prodkit",
         id="00000000-0000-4000-8000-000000000001",
@@ -262,4 +264,4 @@ def test_pictures_are_never_sent(server: LangSmith, detector: PresidioDetector) 
         dotted_order="20260101T000000000000Z00000000-0000-4000-8000-000000000001",
         attachments={"face": ("image/png", b"PICTURE")},
     )
-    assert b"PICTURE" not in server.wait(b"the-note")
+    assert b"PICTURE" not in server.wait(b"n-1009")

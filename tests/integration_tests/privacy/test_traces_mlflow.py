@@ -116,7 +116,9 @@ def spans(database: Path) -> int:
 def chain() -> Runnable[Any, Any]:
     """Fetch a document, ask, and answer with the person's data."""
     prompt = ChatPromptTemplate.from_messages([("human", "{question} {documents}")])
-    fetch = RunnableLambda(lambda text: {"question": text, "documents": [Document(f"{NAME}: {CARD}")]})
+    fetch: Runnable[Any, Any] = RunnableLambda(
+        lambda text: {"question": text, "documents": [Document(f"{NAME}: {CARD}")]}
+    )
     return fetch | prompt | FakeListChatModel(responses=[f"Dear {NAME}, sent to {MAIL}"])
 
 
