@@ -330,7 +330,17 @@ def _spliced(
 ) -> Reading | None:
     """Put in place of every match what it decodes to; None when nothing could be decoded."""
     if pattern.search(parent.text) is None:
-        return None
+        return None  # most texts, and setting up the rest would cost as much as the search
+    return _splice(parent, pattern, decoded, kind, parent.depth if depth is None else depth)
+
+
+def _splice(
+    parent: Reading,
+    pattern: re.Pattern[str],
+    decoded: Callable[[re.Match[str]], str | None],
+    kind: str,
+    depth: int,
+) -> Reading | None:
     parts: list[str] = []
     starts: list[int] = []  # where a run begins in the new text
     origins: list[tuple[int, int, bool]] = []  # its span in the parent, and whether it was decoded
@@ -382,6 +392,6 @@ def _spliced(
         _named(parent, kind),
         parent=parent,
         locate=locate,
-        depth=parent.depth if depth is None else depth,
+        depth=depth,
         hidden=parent.hidden,
     )
