@@ -65,7 +65,7 @@ _ROAD_ALONE = re.compile(
     rf"|번안)?길)?[ ]\d{{1,4}}(?:-\d{{1,4}})?"
     rf"(?=[ ]?,?[ ]?(?:\d{{1,4}}[동호층]|[(]))(?!\d){_UNIT}{_EXTRA}"
 )
-_BRACKET_ZIP = re.compile(r"(?<=우편번호)(?:은|는|:)?[ ]?\d{5}(?!\d|-)")
+_POSTCODE = re.compile(r"(?<=우편번호)(?:은|는|:)?[ ]?(?P<zip>\d{5})(?!\d|-)")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -148,11 +148,13 @@ class KoreanPlaceRecognizer(ScanRecognizer):
         if _GATE.search(text) is None:
             return
         ends: list[tuple[int, int]] = []
-        for form, score in ((_ADDRESS, 0.9), (_ROAD_ALONE, 0.6), (_BRACKET_ZIP, 0.6)):
+        for form, score in ((_ADDRESS, 0.9), (_ROAD_ALONE, 0.6)):
             for match in form.finditer(text):
-                end = match.end() - (len(match.group()) - len(match.group().rstrip(" ,")))
+                end = match.start() + len(match.group().rstrip(" ,"))
                 ends.append((match.start(), end))
                 yield Hit(match.start(), end, "STREET_ADDRESS", score)
+        for match in _POSTCODE.finditer(text):
+            yield Hit(match.start("zip"), match.end("zip"), "STREET_ADDRESS", 0.6)
         for match in _PLACE.finditer(text):
             start, end = match.span()
             if any(first <= start < last for first, last in ends):
