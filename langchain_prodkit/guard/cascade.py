@@ -26,21 +26,37 @@ OperatingPoint = Literal["precise", "balanced", "sensitive"]
 
 OPERATING_POINTS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
-        source: MappingProxyType({"precise": 0.9, "balanced": 0.5, "sensitive": 0.2})
-        for source in ("auto", "user", "document", "tool")
+        "auto": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.16}),
+        "user": MappingProxyType({"precise": 0.67, "balanced": 0.5, "sensitive": 0.17}),
+        "document": MappingProxyType({"precise": 0.67, "balanced": 0.5, "sensitive": 0.15}),
+        "tool": MappingProxyType({"precise": 0.67, "balanced": 0.5, "sensitive": 0.15}),
     }
 )
-"""Cuts for the default detectors, by source."""
+"""Cuts for the default detectors, by source: `precise` for 0.1 % of false alarms, `balanced` for 1 %,
+`sensitive` for 5 %.
+
+Measured on the development rows without those written to carry attack words (2,840 harmless texts of
+users with 1,588 attacks, 878 harmless documents with 485 attacks), attacks caught / harmless flagged:
+
+| source | `precise` | `balanced` | `sensitive` |
+| --- | --- | --- | --- |
+| user | 41 % / 0.1 % | 64 % / 0.5 % | 81 % / 5 % |
+| document, tool | 52 % / 0.1 % | 78 % / 0.8 % | 85 % / 5 % |
+| auto | 47 % / 0.1 % | 69 % / 0.6 % | 82 % / 5 % |
+
+These rows come from the sources that the models were trained on; `balanced` has room for the more
+false alarms that other sources bring.
+"""
 
 LAYER: Final = "cascade"
 CUT: Final = 0.5
-PASS_BELOW: Final = 0.05
+PASS_BELOW: Final = 0.02
 """What the n-gram layer scores lower is not shown to the classifier."""
-BLOCK_FROM: Final = 0.995
+BLOCK_FROM: Final = 0.98
 """What the n-gram layer scores higher is an attack, whatever the classifier would say."""
-NGRAM_SHARE: Final = 0.5
+NGRAM_SHARE: Final = 0.35
 """How much the n-gram layer's log-odds weigh beside the classifier's."""
-SHIFT: Final = 0.0
+SHIFT: Final = 0.5
 """Added to the mixed log-odds, so that the mix has its 1 % of false alarms at 0.5 again."""
 INLINE_CHARS: Final = 5_000
 """Up to this many characters the cheap layers judge on the event loop; more go to a thread."""

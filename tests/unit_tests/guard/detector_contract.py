@@ -117,6 +117,7 @@ class DetectorContract:
         """The copies that are promised."""
         return [copy.deepcopy(detector), pickle.loads(pickle.dumps(detector))]  # noqa: S301 - our own bytes
 
+    @pytest.mark.slow
     def test_two_million_characters_end(self, detector: Detector) -> None:
         """Time and memory are bounded, and what was not read is not claimed."""
         text = (f"{FINE} Nr. 17/b of the annual report follows below.\n" * (HUGE // 80))[: HUGE - 1] + "."

@@ -94,8 +94,8 @@ BROKEN: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a slope that turns scores around": lambda card: card["heads"]["user"].update(slope=-1),
     "a cut that is NaN": lambda card: card["heads"]["user"].update(cut=float("nan")),
     "no files": lambda card: card.pop("files"),
-    "no stride": lambda card: card.pop("stride"),
-    "a stride beyond the window": lambda card: card.update(stride=10_000),
+    "no windows": lambda card: (card.pop("stride", None), card.pop("windows", None)),
+    "a stride beyond the window": lambda card: card.update(stride=10_000, windows=[[64, 10_000]]),
 }
 
 

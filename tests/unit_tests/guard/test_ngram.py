@@ -51,7 +51,7 @@ def test_scripts_without_spaces_are_cut_into_characters() -> None:
 
 def test_an_attack_in_a_long_text_is_found_and_located() -> None:
     """The window that holds it decides, not the text as a whole."""
-    text = FINE * 60 + ATTACK + " " + FINE * 60
+    text = FINE * 60 + f"{ATTACK} " * 5 + FINE * 60
     with_attack, without = NgramClassifier().score([text, FINE * 120], source="user")
     assert with_attack.value > without.value
     assert with_attack.value >= 0.5
