@@ -106,8 +106,8 @@ def _file(job: Job, name: str, work: Callable[[list[Any]], list[Any]], tally: _T
                 tally.records += count
                 target.write(text)
                 advance(source)
-        except UnicodeDecodeError as error:
-            raise InputTypeError(f"the file is no UTF-8 text at byte {error.start}") from None
+        except UnicodeDecodeError:
+            raise InputTypeError("the file is no UTF-8 text") from None
 
 
 def _redacting(privacy: PresidioRunnable, scope: Scope, tally: _Tally) -> Callable[[list[Any]], list[Any]]:

@@ -7,10 +7,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from langchain_prodkit.__main__ import main
 from tests.integration_tests.redis_server import RedisServer
 
 TEXT = "My name is Emily Carter, call (212) 555-0187.\n\nEmily Carter wrote <PERSON_1>.\n"
@@ -22,21 +25,39 @@ LINES = [
 KEY = "a key of thirty-two characters.."
 
 
-def run(
-    *arguments: str | Path, text: str = "", cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own."""
-    names = {"COLUMNS": "160", "NO_COLOR": "1", "PRODKIT_VAULT_KEY": KEY, "PRODKIT_OPERATOR_KEY": KEY}
-    return subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "langchain_prodkit", "redact", *map(str, arguments)],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=150,
-        cwd=cwd,
-        env={**os.environ, **names, **environment},
-    )
+ENVIRONMENT = {"COLUMNS": "160", "NO_COLOR": "1", "PRODKIT_VAULT_KEY": KEY, "PRODKIT_OPERATOR_KEY": KEY}
+
+
+class Done(NamedTuple):
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the command in this process, with files for its three streams."""
+
+    def run(*arguments: str | Path, text: str = "", **environment: str) -> Done:
+        source = tmp_path / "standard input"
+        source.write_text(text)
+        with monkeypatch.context() as patch, source.open() as stdin:
+            for name, value in (ENVIRONMENT | environment).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["langchain-prodkit", "redact", *map(str, arguments)])
+            patch.setattr(sys, "stdin", stdin)
+            capfd.readouterr()
+            with pytest.raises(SystemExit) as left:
+                main()
+        out, errors = capfd.readouterr()
+        return Done(int(left.value.code or 0), out, errors)
+
+    return run
 
 
 @pytest.fixture
@@ -50,7 +71,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return made
 
 
-def test_there_and_back(files: dict[str, Path], tmp_path: Path) -> None:
+def test_there_and_back(run: Run, files: dict[str, Path], tmp_path: Path) -> None:
     """Three kinds of file, one vault: no value is left, and restored they are what they were."""
     out, back, vault = tmp_path / "out", tmp_path / "back", tmp_path / "vault.db"
     done = run(*files.values(), "--out", out, "--vault", vault, "--profile", "patterns", "--report")
@@ -78,7 +99,7 @@ def test_there_and_back(files: dict[str, Path], tmp_path: Path) -> None:
     assert oct(vault.stat().st_mode)[-3:] == "600"
 
 
-def test_names_fields_and_columns(files: dict[str, Path]) -> None:
+def test_names_fields_and_columns(run: Run, files: dict[str, Path]) -> None:
     """Only what is asked for is read; a column that is not there is an error, without text."""
     done = run(files["jsonl"], "--field", "meta.mail", "--profile", "patterns")
     first, second = (json.loads(line) for line in done.stdout.splitlines() if line)
@@ -91,30 +112,43 @@ def test_names_fields_and_columns(files: dict[str, Path]) -> None:
     assert "Emily" not in done.stderr
 
 
-def test_pipes_and_spans(files: dict[str, Path]) -> None:
-    """Standard input to standard output; `--spans` says where things stand in the file."""
-    done = run(text=TEXT)
-    assert done.stdout == ("My name is <PERSON_1>, call <PHONE_NUMBER_1>.\n\n<PERSON_1> wrote <LITERAL_1>.\n")
-    spans = [json.loads(line) for line in run("-", "--spans", text=TEXT).stdout.splitlines()]
-    assert [TEXT[span["start"] : span["end"]] for span in spans] == [
-        "Emily Carter",
-        "(212) 555-0187",
-        "Emily Carter",
-    ]
-    spans = [
-        json.loads(line)
-        for line in run(
-            "--format", "jsonl", "--spans", "--profile", "patterns", text=json.dumps(LINES[0])
-        ).stdout.splitlines()
-    ]
-    assert spans == [{"record": 0, "path": ["mail"], "start": 0, "end": 17, "entity": "EMAIL_ADDRESS"}]
+def test_a_pipe_in_a_process_of_its_own() -> None:
+    """Standard input to standard output, names and all."""
+    done = subprocess.run(
+        [sys.executable, "-m", "langchain_prodkit", "redact", "--report"],
+        input=TEXT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+        env={**os.environ, **ENVIRONMENT},
+    )
+    assert done.stdout == "My name is <PERSON_1>, call <PHONE_NUMBER_1>.\n\n<PERSON_1> wrote <LITERAL_1>.\n"
+    assert json.loads(done.stderr) == {
+        "file": "-",
+        "records": 1,
+        "entities": {"PERSON": 2, "PHONE_NUMBER": 1},
+    }
+
+
+def test_spans_say_where(run: Run, files: dict[str, Path]) -> None:
+    """Offsets count from the start of a text, or from that of a field of a record."""
+    text = "mail emily@example.com\n" * 2_000
+    lines = run("-", "--spans", "--profile", "patterns", text=text).stdout.splitlines()
+    spans = [json.loads(line) for line in lines]
+    assert len(spans) == 2_000
+    assert {text[span["start"] : span["end"]] for span in spans} == {"emily@example.com"}
+    lines = run(files["jsonl"], "--spans", "--profile", "patterns").stdout.splitlines()
+    first, second, *_ = [json.loads(line) for line in lines]
+    assert first == {"record": 0, "path": ["mail"], "start": 0, "end": 17, "entity": "EMAIL_ADDRESS"}
+    assert (second["record"], second["path"]) == (1, ["meta", "mail"])
 
 
 @pytest.mark.parametrize(
     ("operator", "expected"),
     [("mask", "mail *****@*******.***"), ("redact", "mail "), ("hash", None), ("encrypt", None)],
 )
-def test_operators(tmp_path: Path, operator: str, expected: str | None) -> None:
+def test_operators(run: Run, operator: str, expected: str | None) -> None:
     """For good, keyed, or sealed and readable again with the key alone."""
     done = run("--operator", operator, "--profile", "patterns", text="mail emily@example.com")
     if expected:
@@ -127,7 +161,7 @@ def test_operators(tmp_path: Path, operator: str, expected: str | None) -> None:
         assert run("--restore", "--operator", "encrypt", text=done.stdout).stdout == "mail emily@example.com"
 
 
-def test_failures_say_what_to_do_and_show_no_text(files: dict[str, Path], tmp_path: Path) -> None:
+def test_failures_say_what_to_do_and_show_no_text(run: Run, files: dict[str, Path], tmp_path: Path) -> None:
     """Exit code 1, one line, no traceback, and no half-written file."""
     vault = tmp_path / "vault.db"
     broken = tmp_path / "broken.jsonl"
@@ -137,7 +171,7 @@ def test_failures_say_what_to_do_and_show_no_text(files: dict[str, Path], tmp_pa
     assert run(files["txt"], "--vault", vault, "--out", tmp_path / "o.txt").returncode == 0
     cases = [
         (run(broken, "--out", tmp_path / "b"), "line 2"),
-        (run(latin, "--out", tmp_path / "b"), "byte 2"),
+        (run(latin, "--out", tmp_path / "b"), "UTF-8"),
         (run(tmp_path / "missing.txt"), "cannot be read"),
         (run(files["txt"], files["csv"]), "--out"),
         (run(files["txt"], "--restore"), "--vault"),
@@ -157,8 +191,8 @@ def test_failures_say_what_to_do_and_show_no_text(files: dict[str, Path], tmp_pa
     assert not list(tmp_path.glob(".prodkit-*"))
 
 
-def test_a_redis_vault_serves_other_processes(tmp_path: Path, shared_server: RedisServer) -> None:
-    """What one process redacted another restores, by the name of the conversation."""
+def test_a_redis_vault_serves_others(run: Run, shared_server: RedisServer) -> None:
+    """What one run redacted another restores, by the name of the conversation."""
     told = ("--vault", shared_server.url, "--thread", "files", "--profile", "patterns")
     done = run(*told, text="mail emily@example.com")
     assert done.stdout == "mail <EMAIL_ADDRESS_1>"
