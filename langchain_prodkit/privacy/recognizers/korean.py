@@ -21,7 +21,7 @@ __all__ = ["KoreanNumberRecognizer"]
 CERTAIN: Final = 0.95
 LIKELY: Final = 0.7
 _DASH = r"[ ]?[\-\u2010-\u2015\u2212\uff0d~.][ ]?"
-_GATE = re.compile(r"\d{5}|\d{3}[A-Za-z]\d{4}|\d{2}[^\w\s]\d")
+_GATE = re.compile(r"\d{6}|\d{3}\D{1,3}\d\d\D{1,3}\d{5}|[A-Za-z]\d{3}[A-Za-z]\d{4}")
 _HANGUL = re.compile("[가-힣]")
 _RRN = re.compile(
     rf"(?<![\d\-])(\d{{2}})(\d{{2}})(\d{{2}})({_DASH}|[ ])?([0-9])"

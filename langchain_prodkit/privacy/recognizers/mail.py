@@ -30,17 +30,10 @@ _ASCII_DOMAIN = re.compile(
 )
 _DOMAIN = re.compile(r"(?:\w(?:[\w\-]{0,61}\w)?[.\u3002\uff0e])+\w[\w\-]{0,62}")
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\]")
-_PRIVATE: Final = (
-    "local",
-    "internal",
-    "lan",
-    "corp",
-    "intranet",
-    "test",
-    "example",
-    "invalid",
-    "home",
-    "localdomain",
+# Suffixes of one label below which anybody is registered, and those of private networks.
+_PLAIN: Final = frozenset(
+    {"com", "net", "org", "info", "edu", "gov", "local", "internal", "lan", "corp", "intranet", "test"}
+    | {"example", "invalid", "home", "localdomain"}
 )
 _SPELLED = re.compile(
     r"(?<![\w.+\-])[A-Za-z0-9][\w.+\-]{0,63}[ ]?[\[({][ ]?at[ ]?[\])}][ ]?[A-Za-z0-9][\w\-]{0,62}"
@@ -119,10 +112,11 @@ class MailRecognizer(ScanRecognizer):
         return 0
 
     def _is_registered(self, domain: str) -> bool:
+        host, _, last = domain.rpartition(".")
+        if last.lower() in _PLAIN:
+            return bool(host)
         found = self._suffixes(domain)
-        if found.domain and found.suffix:
-            return True
-        return domain.rpartition(".")[2].lower() in _PRIVATE
+        return bool(found.domain and found.suffix)
 
 
 def _local_start(text: str, at: int) -> int:
