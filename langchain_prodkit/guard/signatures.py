@@ -127,7 +127,7 @@ _PATTERNS: Final = tuple(
             "prompt_leak",
             0.5,
             (
-                r"\bfirst (?:\w{1,12} ){0,3}(?:words|lines|sentences|characters|tokens|message|sentence|line) "
+                r"\bfirst (?:\w{1,12} ){0,3}(?:words?|lines?|sentences?|characters|tokens|messages?) "
                 r"(?:of|in|from) (?:this|our|your) (?:conversation|chat|prompt|context|instructions)"
             ),
         ),
