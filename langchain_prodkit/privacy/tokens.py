@@ -80,7 +80,8 @@ class Grammar:
         if (self._open, self._close) == ("<", ">"):
             pairs += [("&lt;", "&gt;"), ("\uff1c", "\uff1e"), ("\\u003c", "\\u003e")]
         self._pairs = pairs
-        forms = [rf"{re.escape(start)} ?({_CORE.pattern}){re.escape(end)}" for start, end in pairs]
+        # The nearest end counts: a backslash may belong to a token, and to the next bracket as well.
+        forms = [rf"{re.escape(start)} ?({_CORE.pattern}?){re.escape(end)}" for start, end in pairs]
         is_short = len(self._open) == len(self._close) == 1
         lost = (f"(?:{re.escape(self._open)})?", f"(?:{re.escape(self._close)})?") if is_short else ("", "")
         self._pattern = re.compile("|".join([*forms, f"{lost[0]}{_BARE}{lost[1]}"]))

@@ -35,6 +35,16 @@ def test_what_models_make_of_a_placeholder_is_restored(privacy: PresidioRunnable
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_two_placeholders_without_a_blank_are_two(privacy: PresidioRunnable, form: str) -> None:
+    """The end of one is not taken for the inside of a longer one."""
+    privacy.invoke("Ada Byron", CONFIG)
+    if form.startswith("PERSON") and form.endswith("1"):
+        form += "/"
+    name = "Ada Byron/" if form.endswith("/") else "Ada Byron"
+    assert privacy.restore().invoke(form + form, CONFIG) == name + name
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_every_restored_form_is_escaped_on_the_way_in(privacy: PresidioRunnable, form: str) -> None:
     """Somebody who writes a placeholder gets their own writing back, not the value."""
     privacy.invoke("Ada Byron", CONFIG)
