@@ -269,7 +269,7 @@ def main() -> None:
         "files": files, "text": "folded", "window": WINDOW, "stride": STRIDE, "pad_id": PAD, "prefix_ids": [],
         "suffix_ids": [], "inputs": ["input_ids", "attention_mask"], "output": "logits",
         "heads": cuts,
-        "trained_on": {part: LICENCES[part] for part in sorted({p for row in rows for p in row.source.split("+")})},
+        "trained_on": {part: LICENCES[part] for row in rows for part in row.source.split("+")},
         "left_out": sorted(LEFT_OUT), "seed": SEED, "licence": "Apache-2.0",
     }  # fmt: skip
     (options.out / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
