@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CardRecognizer"]
 
-_CARD = re.compile(r"(?<![\d.,\-])\d(?:[ \u00a0\-.\u2010-\u2015\u2212\uff0d]?\d){11,18}(?![\d\-])")
+_CARD = re.compile(r"(?<![A-Za-z\d.,\-])\d(?:[ \u00a0\-.\u2010-\u2015\u2212\uff0d]?\d){11,18}(?![\d\-])")
 _SEPARATOR = re.compile(r"\D")
 # As they are printed: by fours, American Express 4-6-5, Diners 4-6-4, Maestro by fours with a rest.
 _GROUPS: Final = frozenset(
@@ -76,6 +76,8 @@ def is_card(number: str) -> bool:
 def _is_issued(digits: list[int]) -> bool:
     """Check length and first digits (ISO/IEC 7812: airlines 1, travel 2 and 3, banks 4 to 6, national 9)."""
     length, first, second = len(digits), digits[0], digits[1]
+    if first == 0:
+        return digits[:4] == [0, 6, 0, 4]  # Maestro in the United Kingdom
     if first in {1, 2}:
         return length in {15, 16}
     if first == 3:  # noqa: PLR2004
