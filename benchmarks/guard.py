@@ -71,7 +71,7 @@ def latency(rows: list[Row], *, smoke: bool) -> None:
     table: list[dict[str, Any]] = []
     for size in SIZES:
         for is_attack in (False, True):
-            count = (20 if size == "short" else 5) if smoke else (300 if size == "short" else 40)
+            count = (10 if size == "short" else 3) if smoke else (300 if size == "short" else 40)
             times = timed(scorers, traffic(rows, is_attack=is_attack, size=size, count=count))
             base = statistics.mean(times[ALWAYS])
             for name, found in times.items():
@@ -173,7 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = sample()
     latency(rows, smoke=options.smoke)
-    accuracy(rows[:200] if options.smoke else rows, roc=options.roc)
+    accuracy(rows[:80] if options.smoke else rows, roc=options.roc)
     throughput(rows, smoke=options.smoke)
 
 
