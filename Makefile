@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Test processes; a file's tests stay in one of them.
 WORKERS ?= 2
+MODEL ?= build/guard-model
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 # Falls back to pip where uv cannot reach the index that pip is configured for.
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-hf peer-suite lint typecheck format cookbook bench wheel-check lock clean
+.PHONY: help demo test test-all test-hf peer-suite lint typecheck format cookbook bench guard-model wheel-check lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +51,11 @@ bench: $(VENV)/.test ## Run every benchmark (ARGS=--smoke for a quick one)
 	@for module in $$(ls benchmarks/[a-z]*.py); do \
 		$(BIN)/python -m benchmarks.$$(basename $$module .py) $(ARGS) || exit 1; \
 	done
+
+guard-model: $(VENV)/.hf ## Train the guard's shipped models anew from DATA=folder into MODEL=folder
+	$(BIN)/python -m training.guard.ngram $(DATA) $(MODEL)
+	$(BIN)/python -m training.guard.standin $(DATA) $(MODEL)
+	$(BIN)/python -m training.guard.calibrate $(DATA) $(MODEL)
 
 wheel-check: $(VENV)/.test ## Build wheel and sdist, install them fresh, try every extra and every Python at hand
 	$(BIN)/python -m tests.wheel_check $(ARGS)

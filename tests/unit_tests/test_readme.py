@@ -92,14 +92,9 @@ def test_every_extra_exists() -> None:
     table = README.partition("| extra |")[2].partition("\n\n")[0]
     cells = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
     in_table = {name for cell in cells for name in re.findall(r"`([a-z-]+)`", cell)}
-    reserved = re.search(r"The extras (.*?) are reserved", README)
-    assert reserved
-    later = set(re.findall(r"`([a-z-]+)`", reserved.group(1)))
     installed = {name for names in re.findall(r"\[([a-z,-]+)\]\"", README) for name in names.split(",")}
-    assert in_table
+    assert in_table == extras
     assert installed <= in_table
-    assert in_table | later == extras
-    assert not in_table & later
 
 
 def test_every_command_and_option_exists() -> None:
