@@ -105,6 +105,10 @@ def _is_last(text: str, at: int, word: str) -> bool:
 
 def left_of(text: str, at: int, done: int) -> int:
     """Give where the capitalised words before a street word begin, at most four of them."""
+    if text[at - 1 : at] == " ":
+        last = text[max(done, at - LOOK_BACK) : at - 1].rpartition(" ")[2]
+        if not last or last[0].isdigit() or plain(last) in COMMON:
+            return at
     match = form.LEFT.search(text, max(done, at - LOOK_BACK), at)
     if match is None:
         return at
