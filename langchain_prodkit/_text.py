@@ -112,9 +112,7 @@ def leaves(value: Any, *, on_binary: OnBinary = "pass", reads_all: bool = False)
     return found
 
 
-def replace(
-    value: T, texts: Sequence[str], *, on_binary: OnBinary = "pass", reads_all: bool = False
-) -> T:
+def replace(value: T, texts: Sequence[str], *, on_binary: OnBinary = "pass", reads_all: bool = False) -> T:
     """Put `texts` where `leaves` found theirs, one for one, and give back the same type.
 
     Raises:
