@@ -46,6 +46,10 @@ assert model._llm_type == "openai-chat"
 from langchain_prodkit import PresidioRunnable
 assert "Ada" not in PresidioRunnable().invoke("My name is Ada Byron, call (212) 555-0187.")
 """,
+    "privacy-md": """
+from langchain_prodkit.privacy import PresidioDetector
+assert PresidioDetector().detect(["My name is Ada Byron."])[0]
+""",
     "privacy-ko": """
 from langchain_prodkit import PresidioRunnable
 assert "김민수" not in PresidioRunnable().invoke("담당자는 김민수 과장이고 번호는 010-1234-5678입니다.")
