@@ -99,7 +99,7 @@ def harden(
     if is_model:
         from langchain_prodkit.guard import warn_if_superseded  # noqa: PLC0415 - light, but only when asked for
 
-        warn_if_superseded(target)
+        warn_if_superseded(target, stacklevel=3)
     if limits is not None:
         if not is_model:
             msg = (
