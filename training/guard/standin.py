@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
-import torch  # type: ignore[import-not-found]
+import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
