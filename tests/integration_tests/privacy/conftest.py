@@ -1,4 +1,4 @@
-"""Vaults on a real server."""
+"""Vaults on a real server, and a detector that is loaded once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from langchain_prodkit.privacy import RedisVault
+from langchain_prodkit.privacy import PresidioDetector, RedisVault
 from tests.integration_tests.redis_server import RedisServer
 
 KEY = "a key of thirty-two characters.."
@@ -27,3 +27,9 @@ def make_vault(shared_server: RedisServer) -> Iterator[Callable[..., RedisVault]
     yield make
     for vault in vaults:
         vault.close()
+
+
+@pytest.fixture(scope="module")
+def detector() -> PresidioDetector:
+    """Load the spaCy model once."""
+    return PresidioDetector()

@@ -14,7 +14,6 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
-from langchain_core.tools import tool
 
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.privacy import (
@@ -22,9 +21,9 @@ from langchain_prodkit.privacy import (
     MlflowRedaction,
     PresidioDetector,
     PresidioRunnable,
-    Span,
     install_mlflow_redaction,
 )
+from tests.integration_tests.privacy.traced import CARD, MAIL, NAME, QUESTION, Failing, look_up
 
 mlflow = pytest.importorskip("mlflow")
 pytestmark = [
@@ -33,41 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
 
-NAME, MAIL, CARD = "Marianne Silberstein", "m.silberstein@example.com", "4111 1111 1111 1111"
-QUESTION = f"My name is {NAME}, write to {MAIL} or charge {CARD}."
-SECRETS = ("Silberstein", "silberstein", "4111")
-
-
-class Failing:
-    """A detector that works for as long as it is let."""
-
-    is_broken = False
-
-    def __init__(self, inner: PresidioDetector) -> None:
-        """Wrap a real detector."""
-        self.inner = inner
-
-    def detect(self, texts: list[str]) -> list[list[Span]]:
-        """Fail with the text in the message, as careless code does."""
-        if self.is_broken:
-            raise ValueError(texts[0])
-        return self.inner.detect(texts)
-
-    async def adetect(self, texts: list[str]) -> list[list[Span]]:
-        """Do the same."""
-        return self.detect(texts)
-
-
-@tool
-def look_up(name: str) -> str:
-    """Look a customer up."""
-    return f"{name} lives with {NAME}, {MAIL}"
-
-
-@pytest.fixture(scope="module")
-def detector() -> PresidioDetector:
-    """Load the spaCy model once."""
-    return PresidioDetector()
+SECRETS = ("Silberstein", "silberstein", "4111 1111", "41111111")  # 4111 alone stands in times and ids, too
 
 
 @pytest.fixture(scope="module")
