@@ -240,7 +240,8 @@ def check_pythons(wheel: Path, folder: Path) -> None:
         # A copy without the package, so that the wheel is what is imported.
         copy = folder / f"tests-{version}"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("langchain_prodkit", "__pycache__", ".*"))
-        said = run(python, "-m", "pytest", "-q", "-m", "not slow", "tests/unit_tests", cwd=copy)
+        choice = ("-m", "not slow and not hf", "-n", "2", "--dist", "loadfile", "tests/unit_tests")
+        said = run(python, "-m", "pytest", "-q", *choice, cwd=copy)
         print(f"Python {version}: {said.strip().splitlines()[-1]}")
         shutil.rmtree(folder / version)
 
