@@ -86,7 +86,7 @@ async def test_items_come_one_by_one(drive: Driver, slow: Any, make_model: Any, 
     parser: Runnable[Any, Any] = InstructorParser(kind, llm=make_model(slow({"tasks": SCORES})), mode=mode)
     items = await streamed(drive, parser)
     assert [item for _, item in items] == EXPECTED
-    assert items[0][0] < 0.5
+    assert items[0][0] < 0.8  # of the whole time, on a machine that does other things too
 
 
 @behaviour(15)
@@ -99,7 +99,7 @@ async def test_partials_come_before_the_end(
     parser: Runnable[Any, Any] = InstructorParser(kind, llm=make_model(slow(STORY)), mode=mode)
     items = await streamed(drive, parser)
     assert len(items) > 10
-    assert items[0][0] < 0.5
+    assert items[0][0] < 0.8  # of the whole time, on a machine that does other things too
     assert type(items[-1][1]) is Story
     assert items[-1][1] == Story(**STORY)
 

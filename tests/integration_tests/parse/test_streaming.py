@@ -56,7 +56,7 @@ def test_partial_objects_leave_while_the_provider_writes(
     (PROMPT | parser).invoke({"what": "films"})
     items = timed(PROMPT | parser, is_async)
     end = items[-1][0]
-    assert items[0][0] < 0.3 * end
+    assert items[0][0] < 0.6 * end
     assert sum(when < 0.8 * end for when, _ in items) > 50
     assert {type(item) for _, item in items} == {ActorFilmography}
     assert items[-1][1] == ActorFilmography(name="BRAD PITT", film_names=FILMS)
@@ -101,7 +101,7 @@ def test_items_leave_while_the_provider_writes(
     (PROMPT | parser).invoke({"what": "films"})
     items = timed(PROMPT | parser, is_async)
     assert [item for _, item in items] == [Line.model_validate(line) for line in lines]
-    assert items[0][0] < 0.4 * items[-1][0]
+    assert items[0][0] < 0.7 * items[-1][0]
 
 
 def test_leaving_early_ends_the_request(make_provider_server: Any, make_model: ModelMaker) -> None:

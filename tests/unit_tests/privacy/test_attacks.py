@@ -67,9 +67,11 @@ def test_a_model_that_invents_placeholders_reveals_nothing(privacy: PresidioRunn
 @pytest.mark.parametrize("operators", ["placeholder", "surrogate", "encrypt"])
 def test_odd_texts_come_back_letter_for_letter(text: str, operators: str) -> None:
     """Right-to-left marks, combining characters, lone surrogates, controls: none of it is lost."""
-    privacy = PresidioRunnable(NameDetector(), operators=operators, key="k" * 32)
+    told: Any = {"type": operators, "seed": 7} if operators == "surrogate" else operators
+    privacy = PresidioRunnable(NameDetector(), operators=told, key="k" * 32)
     redacted = privacy.invoke([text, HumanMessage(text)], MINE)
-    assert not [name for name in NAMES if name in redacted[0]]
+    # A made-up name may well begin like a short one that is not in the text.
+    assert not [name for name in NAMES if name in text and name in redacted[0]]
     assert privacy.restore().invoke(redacted, MINE) == [text, HumanMessage(text)]
     assert "".join(privacy.restore().transform(iter(redacted[0]), MINE)) == text
 
