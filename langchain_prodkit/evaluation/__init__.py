@@ -16,13 +16,8 @@ if TYPE_CHECKING:
     from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics
     from langchain_prodkit.evaluation.mlflow_log import StoredRun, read_run
     from langchain_prodkit.evaluation.record import Context, EvalRecord
-    from langchain_prodkit.evaluation.report import (
-        EvalReport,
-        MetricSummary,
-        RowScores,
-        aevaluate,
-        evaluate,
-    )
+    from langchain_prodkit.evaluation.report import EvalReport, MetricSummary, RowScores
+    from langchain_prodkit.evaluation.scoring import aevaluate, evaluate
 
 __all__ = [
     "CallbackStatistics",
@@ -57,9 +52,9 @@ __getattr__, __dir__ = lazy_names(
         "RowScores": "report",
         "Score": "metrics",
         "StoredRun": "mlflow_log",
-        "aevaluate": "report",
+        "aevaluate": "scoring",
         "default_metrics": "metrics",
-        "evaluate": "report",
+        "evaluate": "scoring",
         "read_run": "mlflow_log",
     },
 )

@@ -214,7 +214,7 @@ class MLflowEvalCallback(BaseCallbackHandler):
             StoreError: The store cannot be written; the records are still held.
             MissingExtraError: MLflow is not installed.
         """
-        from langchain_prodkit.evaluation.report import evaluate  # noqa: PLC0415 - see dataset
+        from langchain_prodkit.evaluation.scoring import evaluate  # noqa: PLC0415 - see dataset
 
         dataset = self.dataset()
         run_id = evaluate(dataset, metrics).log_to_mlflow(

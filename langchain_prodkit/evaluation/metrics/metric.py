@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from langchain_prodkit.evaluation.record import EvalRecord
@@ -19,10 +19,17 @@ class Score:
     """Why the metric could not run on the row; a skipped row counts neither for nor against."""
     error: str | None = None
     """Class name of the error that the metric raised on the row."""
+    rationale: str | None = field(default=None, repr=False)
+    """Why, in a judge's words; may quote the row's texts, so it is kept out of reprs, logs and errors."""
 
 
 class Metric(Protocol):
-    """Gives each row a number."""
+    """Gives each row a number.
+
+    Two more methods are used where a metric has them: `score_all(rows) -> Sequence[Score]`, asked once
+    with every row that has what the metric needs (for what only the whole data set shows, and for models
+    that read many texts at once), and `async ascore(row) -> Score` (for judges), asked concurrently.
+    """
 
     @property
     def name(self) -> str:
