@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from langchain_prodkit.evaluation.dataset import EvalDataset
     from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics
     from langchain_prodkit.evaluation.mlflow_log import StoredRun, read_run
-    from langchain_prodkit.evaluation.record import Context, EvalRecord
+    from langchain_prodkit.evaluation.record import Context, EvalRecord, Feedback
     from langchain_prodkit.evaluation.report import EvalReport, MetricSummary, RowScores
     from langchain_prodkit.evaluation.scoring import aevaluate, evaluate
 
@@ -25,6 +25,7 @@ __all__ = [
     "EvalDataset",
     "EvalRecord",
     "EvalReport",
+    "Feedback",
     "MLflowEvalCallback",
     "Metric",
     "MetricSummary",
@@ -46,6 +47,7 @@ __getattr__, __dir__ = lazy_names(
         "EvalDataset": "dataset",
         "EvalRecord": "record",
         "EvalReport": "report",
+        "Feedback": "record",
         "MLflowEvalCallback": "callback",
         "Metric": "metrics",
         "MetricSummary": "report",

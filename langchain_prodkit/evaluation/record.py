@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from langchain_prodkit.errors import EvaluationError
 from langchain_prodkit.evaluation.plain import plain, text_of
 
-__all__ = ["Context", "EvalRecord"]
+__all__ = ["Context", "EvalRecord", "Feedback"]
 
 
 _OPEN: Final = frozenset({"input", "output", "expected"})
@@ -26,6 +26,18 @@ class Context:
     """The document's id, when it has one."""
     kind: Literal["document", "tool"] = "document"
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What somebody thought of an answer; the repr shows neither value nor rationale."""
+
+    name: str
+    """What was judged, e.g. `helpful`; fixed by the application, not written by users."""
+    value: float | bool | str = field(repr=False)
+    rationale: str | None = field(default=None, repr=False)
+    source: str = "human"
+    """Who says so: `human`, `code`, a model's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,10 @@ class EvalRecord:
     tags: tuple[str, ...] = field(default=(), repr=False)
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The root run's metadata, scalars only; for a row written by hand, its other columns."""
+    flags: tuple[str, ...] = ()
+    """Names of the checks that the answer failed when it was given."""
+    feedback: tuple[Feedback, ...] = field(default=(), repr=False)
+    """What people (or programs) said of the answer afterwards, in order."""
 
     @property
     def question(self) -> str:
@@ -93,6 +109,8 @@ class EvalRecord:
             row["contexts"] = [dataclasses.asdict(context) for context in self.contexts]
         if self.metadata:
             row["metadata"] = dict(self.metadata)
+        if self.feedback:
+            row["feedback"] = [dataclasses.asdict(item) for item in self.feedback]
         return row
 
     @classmethod
@@ -107,7 +125,8 @@ class EvalRecord:
         try:
             values["id"] = str(values["id"])
             values["contexts"] = tuple(_context(item) for item in _listed(values.get("contexts")))
-            for key in ("models", "tags"):
+            values["feedback"] = tuple(_feedback(item) for item in _listed(values.get("feedback")))
+            for key in ("models", "tags", "flags"):
                 values[key] = tuple(_listed(values.get(key)))
             values["metadata"] = dict(values.get("metadata") or {})
             return cls(**values)
@@ -144,4 +163,16 @@ def _context(value: Any) -> Context:
         None if identity is None else str(identity),
         "tool" if value.get("kind") == "tool" else "document",
         dict(value.get("metadata") or {}),
+    )
+
+
+def _feedback(value: Any) -> Feedback:
+    if not isinstance(value, dict) or not isinstance(value["value"], str | int | float):
+        raise TypeError
+    rationale = value.get("rationale")
+    return Feedback(
+        str(value["name"]),
+        value["value"],
+        None if rationale is None else str(rationale),
+        str(value.get("source") or "human"),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from langchain_prodkit.errors import ConfigurationError
-from langchain_prodkit.evaluation.record import Context, EvalRecord
+from langchain_prodkit.evaluation.record import Context, EvalRecord, Feedback
 
 __all__ = ["Redactor", "SpanDetector", "redacted", "redactor"]
 
@@ -43,7 +43,7 @@ Redactor: TypeAlias = Callable[[str], str] | SpanDetector
 Rewrite: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 
 # What a run is called by machines: no person wrote it, and metrics and joins need it whole.
-_KEPT = frozenset({"id", "models", "error", "error_code"})
+_KEPT = frozenset({"id", "models", "error", "error_code", "flags"})
 
 
 def redactor(redact: Redactor) -> Rewrite:
@@ -105,6 +105,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif isinstance(value, Context):
         yield from _texts((value.text, value.id, value.metadata))
+    elif isinstance(value, Feedback):
+        yield from _texts((value.value, value.rationale, value.source))
 
 
 def _rewritten(value: Any, new: dict[str, str]) -> Any:
@@ -123,5 +125,12 @@ def _rewritten(value: Any, new: dict[str, str]) -> Any:
             text=_rewritten(value.text, new),
             id=_rewritten(value.id, new),
             metadata=_rewritten(value.metadata, new),
+        )
+    if isinstance(value, Feedback):
+        return dataclasses.replace(
+            value,
+            value=_rewritten(value.value, new),
+            rationale=_rewritten(value.rationale, new),
+            source=_rewritten(value.source, new),
         )
     return value
