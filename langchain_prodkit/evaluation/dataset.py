@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.runnables import Runnable
-
 from langchain_prodkit._extras import require
-from langchain_prodkit._runnable import Call, Steps, adrive, drive
+from langchain_prodkit._runnable import Steps, adrive, drive
 from langchain_prodkit.errors import EvaluationError
-from langchain_prodkit.evaluation.callback import MLflowEvalCallback
 from langchain_prodkit.evaluation.record import EvalRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd  # type: ignore[import-untyped]
-    from langchain_core.runnables import RunnableConfig
+    from langchain_core.runnables import Runnable
 
 __all__ = ["EvalDataset"]
 
@@ -76,7 +72,16 @@ class EvalDataset:
         rows = [
             [row.input, row.output, row.expected, [context.text for context in row.contexts]] for row in self
         ]
-        return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+        return _digest(rows)
+
+    @property
+    def question_fingerprint(self) -> str:
+        """The sha256 (hex) of ids, inputs and expected answers, in any order.
+
+        Equal where two versions of an application were asked the same: only then can their scores be
+        compared row by row.
+        """
+        return _digest(sorted([row.id, _digest([row.input, row.expected])] for row in self))
 
     @classmethod
     def from_records(
@@ -110,6 +115,53 @@ class EvalDataset:
             ),
             name,
         )
+
+    @classmethod
+    def from_traces(cls, traces: Iterable[Any], *, name: str = "traces") -> EvalDataset:
+        """Read MLflow traces, such as `mlflow.search_traces(return_type="list")` gives; one row each.
+
+        Input and output are the root span's, contexts what retriever spans gave, `expected` an
+        expectation named `expected_response`; feedback, times, tokens and errors come with them.
+
+        Raises:
+            EvaluationError: Something among them is no trace.
+        """
+        from langchain_prodkit.evaluation.mlflow_data import rows_of_traces  # noqa: PLC0415 - only here
+
+        return cls(rows_of_traces(traces), name)
+
+    @classmethod
+    def from_mlflow(cls, name: str, *, tracking_uri: str | Path | None = None) -> EvalDataset:
+        """Read a data set of an MLflow store (`mlflow.genai.datasets`) by its name or id.
+
+        Raises:
+            StoreError: The store cannot be reached, or has no such data set.
+            MissingExtraError: MLflow is not installed.
+        """
+        from langchain_prodkit.evaluation.mlflow_data import read_dataset  # noqa: PLC0415 - only here
+
+        return cls(read_dataset(name, tracking_uri), name)
+
+    def to_mlflow(
+        self,
+        *,
+        name: str | None = None,
+        experiment: str | None = None,
+        tracking_uri: str | Path | None = None,
+    ) -> str:
+        """Write the questions (inputs and expected answers) as an MLflow data set; give its id.
+
+        One of that name is added to: rows with inputs that it holds already are replaced. MLflow wants a
+        mapping as inputs: a text becomes `{"question": text}`.
+
+        Raises:
+            StoreError: The store cannot be reached or written, or is a folder of files, which MLflow
+                keeps no data sets in.
+            MissingExtraError: MLflow is not installed.
+        """
+        from langchain_prodkit.evaluation.mlflow_data import write_dataset  # noqa: PLC0415 - only here
+
+        return write_dataset(self, name or self.name, experiment, tracking_uri)
 
     @classmethod
     def from_jsonl(
@@ -175,59 +227,63 @@ class EvalDataset:
         frame: pd.DataFrame = require("pandas", extra="eval").DataFrame([row.to_dict() for row in self])
         return frame
 
-    def answer(self, chain: Runnable[Any, Any], *, max_concurrency: int = 8) -> EvalDataset:
-        """Run `chain` on every input and give the data set with the answers.
+    def answer(
+        self,
+        chain: Runnable[Any, Any],
+        *,
+        max_concurrency: int = 8,
+        progress: bool = False,
+        resume: str | Path | None = None,
+    ) -> EvalDataset:
+        """Run `chain` on every input, once, and give the data set with the answers.
 
         Contexts, usage and times are recorded with them. A row whose run fails has no output and
         says the class of the `error`; the others go on. Contexts of a row are kept when the chain
         retrieved none. `chain.batch` is not used: its steps wait for one another, so that every row
         would seem to take as long as all of them.
+
+        Args:
+            chain: Any Runnable.
+            max_concurrency: Rows that run at once.
+            progress: Show a bar on the standard error stream.
+            resume: A file to which each row is written as it ends (JSON lines with the raw texts, as
+                `from_jsonl` reads them). Rows that it holds an answer of, from a run that was broken
+                off, are not asked again; failed ones are.
+
+        Raises:
+            EvaluationError: The file cannot be used, or holds answers to other questions.
         """
-        return drive(self._answer(chain, max_concurrency))
+        return drive(self._answer(chain, max_concurrency, progress, resume))
 
-    async def aanswer(self, chain: Runnable[Any, Any], *, max_concurrency: int = 8) -> EvalDataset:
+    async def aanswer(
+        self,
+        chain: Runnable[Any, Any],
+        *,
+        max_concurrency: int = 8,
+        progress: bool = False,
+        resume: str | Path | None = None,
+    ) -> EvalDataset:
         """Do what `answer` does, from asynchronous code."""
-        return await adrive(self._answer(chain, max_concurrency))
+        return await adrive(self._answer(chain, max_concurrency, progress, resume))
 
-    def _answer(self, chain: Runnable[Any, Any], max_concurrency: int) -> Steps[EvalDataset]:
-        if not self.rows:
-            return self
-        recorder = MLflowEvalCallback(max_pending=len(self.rows), max_open=len(self.rows) + 1)
-        runs = [uuid.uuid4() for _ in self.rows]
-        configs: list[RunnableConfig] = [
-            {"run_id": run, "callbacks": [recorder], "max_concurrency": max_concurrency} for run in runs
-        ]
-        inputs = [row.input for row in self.rows]
-        # The plain form of batch: one invoke a row.
-        results: Sequence[Any] = yield Call(
-            Runnable.batch, Runnable.abatch, chain, inputs, configs, return_exceptions=True
+    def _answer(
+        self, chain: Runnable[Any, Any], max_concurrency: int, progress: bool, resume: str | Path | None
+    ) -> Steps[EvalDataset]:
+        # It records with the callback, which gives out data sets.
+        from langchain_prodkit.evaluation.answering import answered  # noqa: PLC0415
+
+        rows = yield from answered(
+            self.rows,
+            chain,
+            max_concurrency=max_concurrency,
+            is_shown=progress,
+            resume=None if resume is None else Path(resume),
         )
-        found = {record.id: record for record in recorder.records}
-        return replace(
-            self,
-            rows=tuple(
-                _answered(row, found.get(str(run)), result)
-                for row, run, result in zip(self.rows, runs, results, strict=True)
-            ),
-        )
+        return replace(self, rows=rows)
 
 
-def _answered(row: EvalRecord, record: EvalRecord | None, result: Any) -> EvalRecord:
-    if record is None:
-        # Something that reports no run of its own, such as a bare function of another library.
-        error = type(result).__name__ if isinstance(result, Exception) else None
-        return EvalRecord.from_dict(
-            {**row.to_dict(), "output": None if error else result, "error": error, "error_code": None}
-        )
-    return replace(
-        record,
-        id=row.id,
-        input=row.input,
-        expected=row.expected,
-        contexts=record.contexts or row.contexts,
-        tags=row.tags,
-        metadata=row.metadata,
-    )
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _row(row: Mapping[str, Any], number: int, renamed: Mapping[str, str]) -> EvalRecord:

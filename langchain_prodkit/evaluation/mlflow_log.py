@@ -33,7 +33,7 @@ from langchain_prodkit.evaluation.store import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["StoredRun", "read_run", "write_run"]
+__all__ = ["StoredRun", "experiment_id_of", "read_run", "write_run"]
 
 TABLE: Final = "eval_results_table.json"
 """The artifact that holds the rows; MLflow's own evaluation uses the same name."""
@@ -76,7 +76,7 @@ def write_run(
     ready(uri)
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
-        experiment_id = _experiment_id(mlflow, client, uri, experiment)
+        experiment_id = experiment_id_of(mlflow, client, uri, experiment)
         name = run_name or report.dataset.name
         tags = _tags(report)
         run_id = str(client.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
@@ -145,7 +145,8 @@ def _table(client: Any, run_id: str, artifacts: str) -> Any:
         return json.loads(Path(client.download_artifacts(run_id, TABLE, folder)).read_bytes())
 
 
-def _experiment_id(mlflow: Any, client: Any, uri: str, name: str | None) -> str:
+def experiment_id_of(mlflow: Any, client: Any, uri: str, name: str | None) -> str:
+    """Give the id of the experiment, made if there is none; see `EvalReport.log_to_mlflow`."""
     name = name or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
     found = client.get_experiment_by_name(name)
     if found is None:

@@ -157,3 +157,77 @@ def test_an_empty_data_set_is_answered_by_itself() -> None:
     """Nothing to ask, nothing to do."""
     empty = EvalDataset(())
     assert (empty.answer(rag()), len(empty)) == (empty, 0)
+
+
+def test_the_question_fingerprint_sees_questions_only() -> None:
+    """Two versions of an app asked the same can be compared, in any order of rows."""
+    rows = [{"id": "a", "input": 1, "output": "x"}, {"id": "b", "input": 2, "output": "y"}]
+    made = EvalDataset.from_records(rows)
+    other = EvalDataset.from_records([{**row, "output": "z", "context": ["c"]} for row in reversed(rows)])
+    assert made.question_fingerprint == other.question_fingerprint
+    assert made.fingerprint != other.fingerprint
+    for change in ({"input": 3}, {"id": "c"}, {"expected": "e"}):
+        changed = EvalDataset.from_records([rows[0], {**rows[1], **change}])
+        assert changed.question_fingerprint != made.question_fingerprint
+
+
+def counting(asked: list[str], fails_on: str = "") -> RunnableLambda[str, str]:
+    """Make a chain that writes down what it is asked, and fails on one text."""
+
+    def answer(text: str) -> str:
+        asked.append(text)
+        if text == fails_on:
+            raise LeakyError
+        return text.upper()
+
+    return RunnableLambda(answer)
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+async def test_what_was_answered_is_not_asked_again(tmp_path: Path, how: str) -> None:
+    """A broken-off run goes on where it stopped; failed rows and a torn line are asked again."""
+    rows = EvalDataset.from_records([{"id": name, "input": name, "expected": name} for name in "abcd"])
+    path = tmp_path / "answers" / "rows.jsonl"
+
+    async def answer(asked: list[str], fails_on: str = "", **options: Any) -> EvalDataset:
+        chain = counting(asked, fails_on)
+        if how == "async":
+            return await rows.aanswer(chain, resume=path, **options)
+        return rows.answer(chain, resume=path, **options)
+
+    assert [row.error for row in await answer([], "b")] == [None, "LeakyError", None, None]
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 4
+    kept = [line for line in lines if b'"a"' in line or b'"b"' in line]
+    torn = next(line for line in lines if b'"c"' in line)
+    path.write_bytes(b"".join(kept) + torn[:20])
+    second: list[str] = []
+    again = await answer(second, progress=True)
+    assert sorted(second) == ["b", "c", "d"]
+    assert [row.output for row in again] == ["A", "B", "C", "D"]
+    assert [row.expected for row in again] == list("abcd")
+    third: list[str] = []
+    assert (await answer(third)).fingerprint == again.fingerprint
+    assert third == []
+
+
+def test_answers_to_other_questions_are_refused(tmp_path: Path) -> None:
+    """A file of another data set would put wrong answers beside questions."""
+    path = tmp_path / "rows.jsonl"
+    chain = counting([])
+    EvalDataset.from_records([{"id": "a", "input": "secret one"}]).answer(chain, resume=path)
+    other = EvalDataset.from_records([{"id": "a", "input": "secret two"}])
+    with pytest.raises(EvaluationError, match="other questions") as caught:
+        other.answer(chain, resume=path)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(EvaluationError, match="cannot be used"):
+        other.answer(chain, resume=tmp_path)
+
+
+def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output stays free for results."""
+    rows = EvalDataset.from_records([{"input": "a"}, {"input": "b"}])
+    rows.answer(counting([]), progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "answering" in shown.err
