@@ -12,7 +12,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-hf peer-suite lint typecheck format cookbook bench guard-model wheel-check lock clean
+.PHONY: help demo test test-all test-browser test-hf peer-suite lint typecheck format cookbook bench guard-model wheel-check lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,13 +21,16 @@ demo: $(VENV)/.demo ## Watch all five pieces work on a support desk (ARGS="--pro
 	@$(BIN)/langchain-prodkit demo $(ARGS)
 
 test: $(VENV)/.test ## Run the tests that end within minutes (ARGS="-k name" to choose)
-	$(BIN)/python -m pytest -m "not slow and not hf" -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not hf and not browser" -n $(WORKERS) --dist loadfile $(ARGS)
 
-test-all: $(VENV)/.test ## Run every test but those of test-hf, the slow ones too
-	$(BIN)/python -m pytest -m "not hf" $(ARGS)
+test-all: $(VENV)/.test ## Run every test but those of test-hf and test-browser, the slow ones too
+	$(BIN)/python -m pytest -m "not hf and not browser" $(ARGS)
 
 test-hf: $(VENV)/.hf ## Run the tests that need transformers and torch (installs both: gigabytes, unless a CPU build of torch is at hand)
 	$(BIN)/python -m pytest -m hf $(ARGS)
+
+test-browser: $(VENV)/.test ## Run the tests that look at pages in Chromium (Debian's package chromium, or CHROMIUM=path)
+	$(BIN)/python -m pytest -m browser $(ARGS)
 
 peer-suite: .cache/peer/.fetched ## Run instructor's own provider tests on InstructorParser (the archive is fetched first)
 	$(BIN)/python -m tests.peer.suite $(ARGS)
