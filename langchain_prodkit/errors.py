@@ -30,7 +30,9 @@ ProdkitError
 │   └── LimitTimeoutError (TimeoutError)    would have to wait past the caller's deadline
 ├── StructuredOutputError (OutputParserException)   parse: no valid object after all re-asks
 ├── EvaluationError                         evaluation
-│   └── StoreError                          the MLflow store cannot be written or read
+│   ├── RecordsFullError                    no room for the record of another run
+│   ├── StoreError                          the MLflow store cannot be written or read
+│   └── UnknownRunError                     feedback on a run that is not, or no longer, recorded
 └── ProviderServerError                     testing: the loopback provider did not start
 ```
 
@@ -70,11 +72,13 @@ __all__ = [
     "OutputError",
     "ProdkitError",
     "ProviderServerError",
+    "RecordsFullError",
     "RedactionError",
     "RequestTooLargeError",
     "SerializationError",
     "StoreError",
     "StructuredOutputError",
+    "UnknownRunError",
     "UnknownScopeError",
     "UnknownTokenError",
     "VaultKeyError",
@@ -422,10 +426,33 @@ class EvaluationError(ProdkitError):
     code = "evaluation"
 
 
+class RecordsFullError(EvaluationError):
+    """Raised in a chain, with `on_full="raise"`, when there is no room for the record of its run."""
+
+    code = "records_full"
+    status_code = 503
+    is_retryable = True
+
+    def __init__(self, held: int) -> None:
+        """Say how many records are `held` in memory."""
+        super().__init__(
+            f"{held} records are held and there is no room for more; hand them over with log(clear=True) or "
+            "dataset(clear=True), or raise max_pending or max_spool_bytes"
+        )
+        self.held = held
+
+
 class StoreError(EvaluationError):
     """Raised when the MLflow store cannot be written or read."""
 
     code = "store"
+
+
+class UnknownRunError(EvaluationError):
+    """Raised for feedback on a run that was not recorded, or whose record was handed over already."""
+
+    code = "unknown_run"
+    status_code = 404
 
 
 class ProviderServerError(ProdkitError):
