@@ -13,10 +13,17 @@ from langchain_prodkit._lazy import lazy_names
 if TYPE_CHECKING:
     from langchain_prodkit.evaluation.callback import CallbackStatistics, MLflowEvalCallback
     from langchain_prodkit.evaluation.dataset import EvalDataset
+    from langchain_prodkit.evaluation.embeddings import MiniLMEmbeddings
     from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics
     from langchain_prodkit.evaluation.mlflow_log import StoredRun, read_run
     from langchain_prodkit.evaluation.record import Context, EvalRecord, Feedback
-    from langchain_prodkit.evaluation.report import EvalReport, MetricSummary, RowScores
+    from langchain_prodkit.evaluation.report import (
+        EvalReport,
+        FailedRow,
+        MetricChange,
+        MetricSummary,
+        RowScores,
+    )
     from langchain_prodkit.evaluation.scoring import aevaluate, evaluate
 
 __all__ = [
@@ -25,10 +32,13 @@ __all__ = [
     "EvalDataset",
     "EvalRecord",
     "EvalReport",
+    "FailedRow",
     "Feedback",
     "MLflowEvalCallback",
     "Metric",
+    "MetricChange",
     "MetricSummary",
+    "MiniLMEmbeddings",
     "RowScores",
     "Score",
     "StoredRun",
@@ -50,7 +60,10 @@ __getattr__, __dir__ = lazy_names(
         "Feedback": "record",
         "MLflowEvalCallback": "callback",
         "Metric": "metrics",
+        "FailedRow": "report",
+        "MetricChange": "report",
         "MetricSummary": "report",
+        "MiniLMEmbeddings": "embeddings",
         "RowScores": "report",
         "Score": "metrics",
         "StoredRun": "mlflow_log",

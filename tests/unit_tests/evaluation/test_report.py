@@ -105,7 +105,7 @@ async def test_the_asynchronous_form_gives_the_same_report() -> None:
 def test_the_table_for_people_shows_what_was_skipped() -> None:
     """A reader sees at once which metric says nothing."""
     text = evaluate(ROWS, [WordCount(), ExactMatch()]).to_markdown()
-    assert "| words | 3.000 | 2 | 2 | 0 |" in text
+    assert "| words | 3.000 | 2.000 to 4.000 | 2 | 2 | 0 |" in text
     assert "no expected, output (1)" in text
     assert "4 rows" in text
 
