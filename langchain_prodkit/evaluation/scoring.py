@@ -85,7 +85,7 @@ def _steps(
         raise EvaluationError(msg)
     chosen = default_metrics() if metrics is None else tuple(metrics)
     _check(chosen)
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
+    if type(concurrency) is not int or concurrency < 1:
         msg = "concurrency is a whole number, 1 or more"
         raise ConfigurationError(msg)
     for metric in chosen:
@@ -166,7 +166,7 @@ class _Here:
 
 
 class _Asked:
-    """The step that asks judges, a number of rows at a time, metric by metric."""
+    """The step that asks judges, a number of rows at a time."""
 
     def __init__(self, board: _Board, metrics: Sequence[Metric], width: int) -> None:
         self._board = board
@@ -189,7 +189,9 @@ class _Asked:
                 tasks.create_task(work())
 
     def _open(self) -> list[tuple[Any, int]]:
-        return [(metric, at) for metric in self._metrics for at in self._board.ready(metric)]
+        open_rows = [(at, metric) for metric in self._metrics for at in self._board.ready(metric)]
+        # By row: of two judges that are down, none waits for the other's turn to be found out.
+        return [(metric, at) for at, metric in sorted(open_rows, key=lambda pair: pair[0])]
 
     def _ask(self, metric: Metric, at: int) -> None:
         self._board.put(metric, at, _scored(partial(metric.score, self._board.rows[at])))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextvars import copy_context
+from concurrent.futures import Future
+from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["aside", "each"]
+__all__ = ["Crew", "aside", "each"]
 
 T = TypeVar("T")
+Work: TypeAlias = "tuple[Future[Any], Context, Callable[[], Any]]"
+
+_IDLE_S: Final = 10.0
 
 
 def each(jobs: Sequence[Callable[[], None]], *, width: int) -> None:
@@ -78,6 +82,49 @@ async def aside(func: Callable[[], T]) -> T:
 
     _start(work)
     return await done
+
+
+class Crew:
+    """Threads that make calls, kept for the next one; a call that never ends keeps its thread, alone."""
+
+    def __init__(self) -> None:
+        """Start without a thread; there are as many as calls were ever under way at a time."""
+        self._lock = threading.Lock()
+        self._waiting: SimpleQueue[Work] = SimpleQueue()
+        self._idle = 0
+
+    def submit(self, func: Callable[[], T]) -> Future[T]:
+        """Begin `func()` at once, in the caller's context."""
+        future: Future[T] = Future()
+        with self._lock:
+            is_free = self._idle > 0
+            if is_free:
+                self._idle -= 1
+        if not is_free:
+            _start(self._work)
+        self._waiting.put((future, copy_context(), func))
+        return future
+
+    def _work(self) -> None:
+        while True:
+            try:
+                future, context, func = self._waiting.get(timeout=_IDLE_S)
+            except Empty:
+                with self._lock:
+                    if self._idle > 0:
+                        self._idle -= 1
+                        return
+                # Somebody counts on this thread already.
+                continue
+            try:
+                result = context.run(func)
+            except BaseException as error:  # noqa: BLE001 - goes to whoever waits for it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del future, context, func
+            with self._lock:
+                self._idle += 1
 
 
 def _start(work: Callable[[], None]) -> None:

@@ -1,0 +1,400 @@
+"""`ChatModelJudge`: a chat model that judges answers, paid for once and given up when it is down."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import threading
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableBinding
+
+from langchain_prodkit._chat import innermost
+from langchain_prodkit._runnable import Call, Steps
+from langchain_prodkit.errors import ConfigurationError
+from langchain_prodkit.evaluation.judge_answer import text_in
+from langchain_prodkit.evaluation.judge_budget import JudgeBudget, estimated
+from langchain_prodkit.evaluation.judge_cache import JudgeCache, judge_cache
+from langchain_prodkit.evaluation.judge_call import Ask, SilentJudgeError, failure_of
+from langchain_prodkit.evaluation.judge_line import Line
+from langchain_prodkit.evaluation.judge_prompt import VERSION, Case, Inquiry, shown
+from langchain_prodkit.evaluation.judge_verdict import (
+    BUDGET_SPENT,
+    JUDGE_DOWN,
+    NO_VERDICT,
+    TOO_LONG,
+    Verdict,
+)
+from langchain_prodkit.evaluation.metrics import Score
+from langchain_prodkit.evaluation.redaction import Redactor, redactor
+from langchain_prodkit.evaluation.workers import Crew
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+__all__ = ["ChatModelJudge", "JudgeStatistics"]
+
+_LOG: Final = logging.getLogger("langchain_prodkit.evaluation")
+_RETRY_S: Final = 0.3
+_REFUSES_SCHEMA: Final = (NotImplementedError, TypeError, ValueError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeStatistics:
+    """What a judge did so far."""
+
+    calls: int = 0
+    """Calls made to the model, of any kind."""
+    verdicts: int = 0
+    """Verdicts of the model."""
+    cached: int = 0
+    """Verdicts taken from the cache."""
+    confirmations: int = 0
+    """Calls made because a first verdict was a fail."""
+    unreadable: int = 0
+    """Answers that held no verdict."""
+    failures: int = 0
+    """Calls that failed: the judge's fault, not the answer's."""
+    cache_errors: int = 0
+    """Times the cache could not be read or written."""
+    input_tokens: int = 0
+    """Tokens of prompts, as the model reports them."""
+    output_tokens: int = 0
+    """Tokens of verdicts, as the model reports them."""
+
+
+class ChatModelJudge:
+    """Any LangChain chat model as a judge; give it to `faithfulness`, `relevance`, `rubric` and so on.
+
+    ```python
+    judge = ChatModelJudge(ChatOpenAI(model="gpt-4o-mini", temperature=0), cache="judge.sqlite")
+    report = evaluate(dataset, [*default_metrics(), faithfulness(judge), relevance(judge)])
+    ```
+
+    Rate-limited (`RateLimitedAsyncChat`) and redacted (`privacy.protect`) models serve too, and models
+    without structured output. The texts of a row reach the model as data between random borders. What
+    the model answers is read tolerantly; an answer without a verdict is asked for once more and is then
+    an error of its row, never a pass.
+
+    A judge that is down costs no evaluation its local scores, and little time: after `breaker_after`
+    failed calls in a row, or `timeout_s` seconds in which calls wait and none is answered, the other
+    rows are skipped as "judge unavailable". The next evaluation tries again.
+
+    One judge may be shared by any number of metrics, threads and event loops.
+    """
+
+    def __init__(
+        self,
+        llm: BaseChatModel | Runnable[Any, Any],
+        *,
+        cache: JudgeCache | str | Path | None = None,
+        budget: JudgeBudget | None = None,
+        confirm_on_fail: int = 2,
+        breaker_after: int = 3,
+        timeout_s: float = 8.0,
+        name: str | None = None,
+        redact: Redactor | None = None,
+        max_chars: int = 200_000,
+        structured: Literal["auto", "never"] = "auto",
+    ) -> None:
+        """Set what is asked, how often, and what it may cost.
+
+        Args:
+            llm: The model, or a Runnable from messages to a message.
+            cache: Where verdicts are kept: the path of a `.sqlite`, `.db` or `.jsonl` file, or a
+                `JudgeCache`. Unchanged rows then cost no call and get the very same verdict. The
+                file is readable by its owner alone; it holds rationales, which may quote texts.
+            budget: What may be spent; rows past it are skipped.
+            confirm_on_fail: How many more times at most to ask when a first verdict fails (lies
+                below the metric's `pass_mark`); the majority holds. A pass is not asked twice.
+            breaker_after: Failed calls in a row after which the judge counts as down.
+            timeout_s: Seconds in which calls wait and none is answered, after which the judge counts
+                as down. Raise it for a model that thinks for longer.
+            name: What the model is called in cache keys, in the place of its class; needed to tell
+                apart two models whose class and parameters are the same (another server).
+            redact: Applied to rationales before they enter a score or the cache.
+            max_chars: Rows whose texts are longer in all are skipped, not cut.
+            structured: Whether to use the model's structured output where it has one.
+
+        Raises:
+            ConfigurationError: An argument makes no sense.
+            StoreError: The cache cannot be opened.
+        """
+        if not isinstance(llm, BaseChatModel | Runnable):
+            msg = f"a judge needs a chat model, not a {type(llm).__qualname__}"
+            raise ConfigurationError(msg)
+        if confirm_on_fail < 0 or breaker_after < 1 or not timeout_s > 0 or max_chars < 1:
+            msg = "confirm_on_fail is 0 or more, breaker_after and max_chars 1 or more, timeout_s above 0"
+            raise ConfigurationError(msg)
+        if isinstance(cache, str | Path):
+            cache = judge_cache(cache)
+        if cache is not None and not isinstance(cache, JudgeCache):
+            msg = "cache= is the path of a file, or has get(key) and put(key, verdict)"
+            raise ConfigurationError(msg)
+        self._llm = llm
+        self._cache = cache
+        self._budget = budget
+        self._confirm = confirm_on_fail
+        self._redact = None if redact is None else redactor(redact)
+        self._max_chars = max_chars
+        self._is_structured = structured == "auto" and _may_be_structured(llm)
+        self._model_name = _model_name(llm)
+        self._identity = _identity(llm, name)
+        self._line = Line(llm, timeout_s=timeout_s, breaker_after=breaker_after)
+        self._crew = Crew()
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys((field.name for field in fields(JudgeStatistics)), 0)
+        if budget is not None:
+            budget.check(self._model_name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.statistics()})"
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the judge is given up for now."""
+        return self._line.is_down
+
+    def statistics(self) -> JudgeStatistics:
+        """Count what was asked so far."""
+        with self._lock:
+            return JudgeStatistics(**self._counts)
+
+    def begin(self) -> None:
+        """Give a judge that was down another chance; called when an evaluation begins."""
+        self._line.begin()
+
+    def judge(self, inquiry: Inquiry, case: Case, *, pass_mark: float, is_low_better: bool) -> Steps[Score]:
+        """Judge one row: the body that metrics drive."""
+        if case.chars > self._max_chars:
+            return Score(skipped=TOO_LONG)
+        key = self._key(inquiry, case, pass_mark)
+        verdict = yield from self._kept(key)
+        if verdict is None:
+            bar = 1.0 - pass_mark if is_low_better else pass_mark
+
+            def fails(verdict: Verdict) -> bool:
+                value = verdict.value
+                return value is not None and (value > bar if is_low_better else value < bar)
+
+            found = yield from self._voted(inquiry, case, fails)
+            if isinstance(found, Score):
+                return found
+            verdict = yield from self._keep(key, self._redacted(found))
+        if verdict.value is None:
+            return Score(skipped="nothing to judge", rationale=verdict.rationale)
+        return Score(verdict.value, rationale=verdict.rationale)
+
+    # -- one verdict --------------------------------------------------------------------------------
+
+    def _voted(self, inquiry: Inquiry, case: Case, fails: Any) -> Steps[Verdict | Score]:
+        """Ask, and where the first verdict fails ask again until a majority is sure."""
+        votes: list[Verdict] = []
+        needed = (self._confirm + 1) // 2 + 1
+        while True:
+            found = yield from self._asked(inquiry, case)
+            if isinstance(found, Score):
+                # Also where only a confirmation failed: an unconfirmed fail is no verdict.
+                return found
+            votes.append(found)
+            against = sum(map(fails, votes))
+            is_settled = not against or max(against, len(votes) - against) >= needed
+            if is_settled or len(votes) > self._confirm:
+                break
+            self._count(confirmations=1)
+        # Where they are even, the first verdict stands: it is a fail.
+        is_fail = against * 2 >= len(votes)
+        chosen = next(vote for vote in votes if fails(vote) == is_fail)
+        return Verdict(chosen.value, chosen.rationale, len(votes))
+
+    def _asked(self, inquiry: Inquiry, case: Case) -> Steps[Verdict | Score]:
+        """Ask until there is a verdict, twice at most."""
+        for is_again in (False, True):
+            messages = shown(inquiry, case, is_again=is_again)
+            answer = yield from self._answered(inquiry, messages)
+            if isinstance(answer, Score):
+                return answer
+            verdict = inquiry.form.read(answer)
+            if verdict is not None:
+                self._count(verdicts=1)
+                return verdict
+            self._count(unreadable=1)
+        return Score(error=NO_VERDICT)
+
+    def _answered(self, inquiry: Inquiry, messages: list[BaseMessage]) -> Steps[str | Score]:
+        """Make the call, once more where it may have been a passing failure."""
+        is_again = is_plain = False
+        while True:
+            if self._line.is_down:
+                return Score(skipped=JUDGE_DOWN)
+            if self._budget is not None and not self._budget.take():
+                return Score(skipped=BUDGET_SPENT)
+            self._count(calls=1)
+            model = self._llm if is_plain else self._model(inquiry)
+            try:
+                answer = yield Ask(model, messages, self._line, self._crew)
+            except SilentJudgeError:
+                self._count(failures=1)
+                return Score(skipped=JUDGE_DOWN)
+            except Exception as error:  # noqa: BLE001 - a provider may raise anything, with the text in it
+                failure = failure_of(error)
+                if model is not self._llm and (failure == "row" or isinstance(error, _REFUSES_SCHEMA)):
+                    # Perhaps the schema is what it objects to: asked in words it would not.
+                    is_plain = True
+                    continue
+                if failure == "answer":
+                    self._line.answered()
+                    return ""
+                score = self._failed(failure, error)
+                if failure != "passing" or is_again or self._line.is_down:
+                    return score
+                is_again = True
+                yield Call(threading.Event().wait, asyncio.sleep, _RETRY_S)
+                continue
+            self._is_structured = self._is_structured and not is_plain
+            self._line.answered()
+            return self._charged(messages, answer)
+
+    def _failed(self, failure: str, error: Exception) -> Score:
+        self._count(failures=1)
+        kind = type(error).__name__
+        if failure == "budget":
+            return Score(skipped=BUDGET_SPENT)
+        if failure == "row":
+            self._line.answered()
+            return Score(error=f"judge refused the row: {kind}")
+        self._line.failed()
+        return Score(error=f"{JUDGE_DOWN}: {kind}")
+
+    def _charged(self, messages: list[BaseMessage], answer: Any) -> str:
+        text = text_in(answer)
+        raw = answer.get("raw") if isinstance(answer, dict) else answer
+        usage = raw.usage_metadata if isinstance(raw, AIMessage) else None
+        if usage is not None:
+            self._count(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"])
+        if self._budget is not None:
+            self._budget.charge(self._model_name, usage, estimated(messages, text))
+        return text
+
+    def _model(self, inquiry: Inquiry) -> Runnable[Any, Any]:
+        if self._is_structured:
+            try:
+                llm: Any = self._llm
+                held: Runnable[Any, Any] = llm.with_structured_output(inquiry.form.schema, include_raw=True)
+            except Exception:  # noqa: BLE001 - a model that cannot is asked in words
+                self._is_structured = False
+            else:
+                return held
+        return self._llm
+
+    # -- what was judged before -----------------------------------------------------------------------
+
+    def _key(self, inquiry: Inquiry, case: Case, pass_mark: float) -> str:
+        asked = [
+            self._identity,
+            VERSION,
+            inquiry.name,
+            inquiry.task,
+            inquiry.form.wording,
+            [self._confirm, pass_mark],
+            case.texts,
+        ]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    def _kept(self, key: str) -> Steps[Verdict | None]:
+        if self._cache is None:
+            return None
+        try:
+            verdict: Verdict | None = yield _offline(self._cache.get, key)
+        except Exception as error:  # noqa: BLE001 - see JudgeCache
+            self._cache_failed(error)
+            return None
+        if verdict is not None:
+            self._count(cached=1)
+        return verdict
+
+    def _keep(self, key: str, verdict: Verdict) -> Steps[Verdict]:
+        if self._cache is None:
+            return verdict
+        try:
+            kept: Verdict = yield _offline(self._cache.put, key, verdict)
+        except Exception as error:  # noqa: BLE001 - see JudgeCache
+            self._cache_failed(error)
+            return verdict
+        return kept
+
+    def _cache_failed(self, error: Exception) -> None:
+        with self._lock:
+            self._counts["cache_errors"] += 1
+            is_first = self._counts["cache_errors"] == 1
+        if is_first:
+            _LOG.warning("the judge's cache cannot be used (%s); verdicts are not kept", type(error).__name__)
+
+    def _redacted(self, verdict: Verdict) -> Verdict:
+        if self._redact is None or not verdict.rationale:
+            return verdict
+        try:
+            (rationale,) = self._redact([verdict.rationale])
+        except Exception:  # noqa: BLE001 - what cannot be redacted is not kept
+            rationale = ""
+        return Verdict(verdict.value, rationale, verdict.votes)
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            for name, number in more.items():
+                self._counts[name] += number
+
+
+def _offline(func: Any, *args: Any) -> Call:
+    """Make a step of a call that blocks: a file may be locked by somebody else for a while."""
+
+    async def aside(*args: Any) -> Any:
+        return await asyncio.to_thread(func, *args)
+
+    return Call(func, aside, *args)
+
+
+def _may_be_structured(llm: Any) -> bool:
+    # What is bound to a model would be lost on the way.
+    return isinstance(llm, BaseChatModel) and (
+        type(innermost(llm)).with_structured_output is not BaseChatModel.with_structured_output
+        or type(innermost(llm)).bind_tools is not BaseChatModel.bind_tools
+    )
+
+
+def _model_name(llm: Any) -> str:
+    inner = innermost(llm)
+    for name in ("model_name", "model", "model_id"):
+        value = getattr(inner, name, None)
+        if isinstance(value, str) and value:
+            return value
+    return type(inner).__name__
+
+
+def _identity(llm: Any, name: str | None) -> Any:
+    """Say which model answers with which parameters; no key, address or object of this process."""
+    bound: list[Any] = []
+    model = llm
+    while isinstance(model, RunnableBinding):
+        bound.append(_plain(model.kwargs))
+        model = model.bound
+    inner = innermost(llm)
+    parameters = getattr(inner, "_identifying_params", {})
+    kind = name or f"{type(inner).__module__}.{type(inner).__qualname__}"
+    return [kind, _plain(parameters), bound]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return type(value).__qualname__
