@@ -20,6 +20,10 @@ from langchain_prodkit.guard.windows import Encoded, WindowedClassifier
 __all__ = ["EmbeddedClassifier"]
 
 LAYER: Final = "classifier"
+READ_CHARS: Final = 6_000
+"""About 1,500 tokens of English: what one core reads in 150 ms."""
+STRETCH_CHARS: Final = 500
+"""About one window, so that an attack between harmless sentences fills much of what is judged at once."""
 
 
 class EmbeddedClassifier(WindowedClassifier):
@@ -54,6 +58,9 @@ class EmbeddedClassifier(WindowedClassifier):
     """The folder; None for the model that ships with the package."""
     sha256: str | None = None
     """SHA-256 of `card.json`, and so of everything the card names; None to trust the folder's card."""
+    max_chars: int = Field(default=READ_CHARS, ge=4 * STRETCH_CHARS)
+    """Characters of one text that are read at most: the beginning, the end, and the stretches of 500
+    characters between them that the n-gram layer, which reads everything, finds worst."""
     threads: int = Field(default=1, ge=1)
     """Threads that one call computes with."""
 
@@ -64,6 +71,7 @@ class EmbeddedClassifier(WindowedClassifier):
     _stride: int = PrivateAttr(default=0)
     _pad: int = PrivateAttr(default=0)
     _most: int = PrivateAttr(default=1)
+    _stretch_chars: int = PrivateAttr(default=STRETCH_CHARS)
     _around: tuple[list[int], list[int]] = PrivateAttr(default=([], []))
     _inputs: list[str] = PrivateAttr(default_factory=list)
     _output: str = PrivateAttr(default="")

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
 
 from langchain_prodkit._serial import Rebuilt
 from langchain_prodkit.errors import ConfigurationError, GuardError
 from langchain_prodkit.guard.heads import HeadCalibration
 from langchain_prodkit.guard.ngram import NgramClassifier
-from langchain_prodkit.guard.normalize import Reading, readings
+from langchain_prodkit.guard.normalize import Reading, fold, readings
 from langchain_prodkit.guard.verdict import Reason, Score, Source
 
-__all__ = ["Encoded", "WindowedClassifier", "stretches", "window_spans"]
+__all__ = ["Encoded", "WindowedClassifier", "readable", "stretches", "window_spans"]
 
 STRETCH_CHARS: Final = 2_000
 REASON_FROM: Final = 0.3
 """From this score up a reason names the window."""
+_DISGUISE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0e\ufeff\uffa0\U000e0000-\U000e0fff]|[\u0300-\u036f]{2}|[a-zA-Z][\u0300-\u036f\u20d0-\u20ff]|[a-zA-Z][\u200c\u200d]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +60,20 @@ def window_spans(count: int, window: int, stride: int) -> list[tuple[int, int]]:
     return [(start, start + window) for start in starts]
 
 
-def stretches(text: str, max_chars: int, *, ranking: NgramClassifier | None = None) -> list[tuple[int, int]]:
+def stretches(
+    text: str, max_chars: int, *, ranking: NgramClassifier | None = None, size: int = STRETCH_CHARS
+) -> list[tuple[int, int]]:
     """Say which parts of a text are read when only `max_chars` of it can be.
 
-    The beginning and the end always, and between them the stretches of 2,000 characters that the
-    n-gram layer, which reads all of them, finds worst.
+    The beginning and the end always, and between them the stretches of `size` characters that the
+    n-gram layer, which reads all of them, finds worst. A tenth of each is shared with the next one, so
+    that no attack is cut in two unseen.
     """
     if len(text) <= max_chars:
         return [(0, len(text))]
-    spans = [(at, min(at + STRETCH_CHARS, len(text))) for at in range(0, len(text), STRETCH_CHARS)]
-    room = max(max_chars // STRETCH_CHARS, 2)
+    stride = size - size // 10
+    spans = [(at, min(at + size, len(text))) for at in range(0, len(text) - size // 10, stride)]
+    room = max(max_chars // size, 2)
     middle = range(1, len(spans) - 1)
     heat = (ranking or NgramClassifier()).heat([text[start:end] for start, end in spans[1:-1]])
     worst = sorted(middle, key=lambda at: -heat[at - 1])[: room - 2]
@@ -72,7 +81,7 @@ def stretches(text: str, max_chars: int, *, ranking: NgramClassifier | None = No
     joined: list[tuple[int, int]] = []
     for at in chosen:
         start, end = spans[at]
-        if joined and joined[-1][1] == start:
+        if joined and joined[-1][1] >= start:
             joined[-1] = (joined[-1][0], end)
         else:
             joined.append((start, end))
@@ -90,6 +99,8 @@ class WindowedClassifier(Rebuilt):
     score says how many were."""
     batch_size: int = Field(default=16, ge=1)
     """Windows that the model sees at once."""
+
+    _stretch_chars: int = PrivateAttr(default=STRETCH_CHARS)
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -200,6 +211,9 @@ class WindowedClassifier(Rebuilt):
                     raise GuardError(f"the model of detector {self.name!r} gave NaN for a window")
                 yield job, logits
 
+    def _stretches(self, text: str) -> list[tuple[int, int]]:
+        return stretches(text, self.max_chars, size=self._stretch_chars)
+
     def _pieces(self, owner: int, text: str) -> Iterator[_Piece]:
         is_plain = self._reads() == "plain"
         seen: set[str] = set()
@@ -207,16 +221,28 @@ class WindowedClassifier(Rebuilt):
             if form.encoding:
                 # What other readings already show is not read again.
                 fresh = "\n".join(line for line in form.text.split("\n") if line not in seen)
-                for start, end in stretches(fresh, self.max_chars):
+                for start, end in self._stretches(fresh):
                     yield _Piece(fresh[start:end], owner, None, 0, form.encoding, 0)
             else:
-                shown = _encodable(text) if is_plain else form.text
-                spans = stretches(shown, self.max_chars)
+                shown, place = readable(text, form) if is_plain else (form.text, form)
+                spans = self._stretches(shown)
                 for start, end in spans:
                     # Folding drops invisible characters; they count as read with the whole.
                     covers = len(text) if len(spans) == 1 else end - start
-                    yield _Piece(shown[start:end], owner, None if is_plain else form, start, "", covers)
+                    yield _Piece(shown[start:end], owner, place, start, "", covers)
             seen.update(form.text.split("\n"))
+
+
+def readable(text: str, folded: Reading) -> tuple[str, Reading | None]:
+    """Give what a model that reads plain text is shown, and the reading whose characters that is.
+
+    That is the text as it was written (and None), or its folded reading where it wears a disguise:
+    characters nobody sees, marks piled on letters, letters of another script.
+    """
+    shown = _encodable(text)
+    if shown.isascii() or (_DISGUISE.search(shown) is None and folded.text == fold(shown)):
+        return shown, None
+    return folded.text, folded
 
 
 def _encodable(text: str) -> str:

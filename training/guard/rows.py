@@ -35,6 +35,7 @@ LICENCES: Final = {
     "jailbreak_llms": "MIT (as stated; the upstream was not read)",
     "langchain_aws": "MIT",
     "openai_evals": "MIT",
+    "own": "own",
     "payloads_all": "MIT",
     "payloads_docs": "MIT",
     "presidio": "MIT",
@@ -85,7 +86,7 @@ class Row:
     @property
     def group(self) -> tuple[str, str]:
         """Rows that share a source and a kind share a weight."""
-        generated = self.source in {"generated", "synthetic"}
+        generated = self.source in {"generated", "own", "synthetic"}
         return self.source, self.category.split(":")[0] if generated else str(self.is_document)
 
 

@@ -1,0 +1,50 @@
+"""How the classifier is trained: one recipe for a core of a CPU, one for a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["RECIPES", "Recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Every number that shapes the model."""
+
+    plan: str
+    """`t` is a layer of the base, `p` halves the sequence."""
+    steps: int
+    batch: int
+    rate: float
+    """Learning rate of the last layer and the heads."""
+    decay: float
+    """How much smaller the rate is, layer by layer downwards."""
+    generated_from: int
+    """From this step on the rows of `training.guard.generate` are drawn as well."""
+    device: str = "cpu"
+    bfloat16: bool = False
+    vocabulary: int = 48_000
+    window: int = 128
+    stride: int = 96
+    warm_up: float = 0.04
+    dropout: float = 0.1
+    masked: float = 0.04
+    """Share of tokens that go missing, as words do in typos and in languages not met in training."""
+    smoothing: float = 0.02
+    seed: int = 7
+
+
+RECIPES: Final = {
+    "cpu": Recipe(plan="tpttptt", steps=3_000, batch=32, rate=2e-4, decay=0.9, generated_from=1_000),
+    "gpu": Recipe(
+        plan="tpttptt",
+        steps=24_000,
+        batch=128,
+        rate=3e-4,
+        decay=0.9,
+        generated_from=0,
+        device="cuda",
+        bfloat16=True,
+    ),
+}

@@ -1,0 +1,179 @@
+"""What the network sees, batch by batch: kinds in fixed shares, sources by the root of their size."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import random
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tokenizers import Tokenizer
+
+from training.guard.texts import Text, noisy
+from training.guard.vocabulary import CLOSE, OPEN
+
+__all__ = ["SHARES", "Draw", "Draws"]
+
+SHARES: Final = {
+    "real": 0.13,
+    "made": 0.14,
+    "injected": 0.11,
+    "implanted": 0.06,
+    "harmless": 0.33,
+    "clean": 0.23,
+}
+"""Attacks that people wrote, attacks that generators wrote, documents with an attack, clean documents
+that get one here; what users ask for, and clean documents."""
+WEIGHTS: Final = {
+    "real": (1.0, 1.0),
+    "made": (1.0, 1.0),
+    "injected": (0.0, 1.0),
+    "implanted": (0.0, 1.0),
+    "harmless": (1.0, 0.5),
+    "clean": (0.4, 1.0),
+}
+"""How much each kind counts for the heads `user` and `document`. A document with an instruction says
+nothing about users; a user's attack is one in a document too."""
+HARD: Final = 1.6
+"""How much more a group of harmless texts with attack words is drawn."""
+CHUNK: Final = 20
+"""Batches that are drawn together and sorted by length."""
+EDGE: Final = 16
+_HARD = re.compile("trigger|_pair|quoted|hard_negative|security|safety|roleplay|harmless")
+_NOTE = re.compile("indirect_note|ml_note|ml_tagged|indirect_attack|indirect_injection|note")
+_BREAK = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+|\n+")
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One window of one text."""
+
+    ids: list[int]
+    is_attack: bool
+    weights: tuple[float, float]
+
+
+class _Pool:
+    """Texts, each drawn as often as its weight says."""
+
+    def __init__(self, texts: Sequence[Text]) -> None:
+        counts = Counter(_group(text) for text in texts)
+        self.texts = texts
+        each = (counts[_group(text)] ** -0.5 * (HARD if _is_hard(text) else 1.0) for text in texts)
+        self.sums = list(itertools.accumulate(each))
+
+    def draw(self, rng: random.Random) -> Text:
+        """Draw one."""
+        return self.texts[bisect.bisect(self.sums, rng.random() * self.sums[-1])]
+
+
+class Draws:
+    """Batches of windows; batch `n` is the same whenever it is asked for."""
+
+    def __init__(
+        self, texts: Sequence[Text], words: Tokenizer, *, window: int, batch: int, seed: int
+    ) -> None:
+        """Sort the texts into kinds."""
+        kinds: dict[str, list[Text]] = {kind: [] for kind in SHARES}
+        notes = []
+        for text in texts:
+            row = text.row
+            if not row.is_attack:
+                kinds["clean" if row.is_document else "harmless"].append(text)
+            elif row.is_document:
+                kinds["injected"].append(text)
+            else:
+                kinds["real" if row.is_real else "made"].append(text)
+            if (
+                row.is_attack
+                and len(text.text) < LONGEST_NOTE
+                and (row.is_document or _NOTE.search(row.category))
+            ):
+                notes.append(text)
+        kinds["implanted"] = notes
+        self.pools = {kind: _Pool(found) for kind, found in kinds.items()}
+        self.words, self.room, self.batch, self.seed = words, window - 2, batch, seed
+        self._chunk: tuple[int, list[list[Draw]]] = (-1, [])
+
+    def __getitem__(self, number: int) -> list[Draw]:
+        """Give a batch; its texts are of like length."""
+        chunk, index = divmod(number, CHUNK)
+        if self._chunk[0] != chunk:
+            rng = random.Random(self.seed * 1_000_003 + chunk)  # noqa: S311 - order, not secrecy
+            kinds = rng.choices(list(SHARES), list(SHARES.values()), k=CHUNK * self.batch)
+            drawn = sorted((self._drawn(kind, rng) for kind in kinds), key=lambda one: len(one.ids))
+            batches = [drawn[at : at + self.batch] for at in range(0, len(drawn), self.batch)]
+            rng.shuffle(batches)
+            self._chunk = (chunk, batches)
+        return self._chunk[1][index]
+
+    def _drawn(self, kind: str, rng: random.Random) -> Draw:
+        text = self.pools[kind].draw(rng)
+        if kind == "implanted":
+            shown, hot = self._implanted(text, rng)
+        else:
+            shown, hot = text.text, text.hot
+            if (
+                hot is None
+                and kind in {"real", "made", "harmless"}
+                and len(shown) < LONGEST_NOTE
+                and rng.random() < 0.1
+            ):
+                shown = self._beside(shown, rng)
+            noise = noisy(shown, rng)
+            if hot is not None and abs(len(noise) - len(shown)) > EDGE:
+                noise = shown
+            shown = noise
+        found = self.words.encode(shown, add_special_tokens=False)
+        ids = found.ids
+        if len(ids) > self.room:
+            start = self._start(found.offsets, hot, kind, rng)
+            ids = ids[start : start + self.room]
+        return Draw([OPEN, *ids, CLOSE], kind not in {"harmless", "clean"}, WEIGHTS[kind])
+
+    def _start(
+        self, offsets: Sequence[tuple[int, int]], hot: int | None, kind: str, rng: random.Random
+    ) -> int:
+        """Choose where the window begins: so that it holds the attack, anywhere in a harmless text."""
+        last = len(offsets) - self.room
+        if hot is None:
+            return 0 if kind in {"real", "made", "injected"} else rng.randint(0, last)
+        if kind == "real" and rng.random() < 0.25:
+            return rng.choice((0, rng.randint(0, last)))
+        middle = bisect.bisect(offsets, (hot, hot))
+        return min(max(middle - rng.randint(2 * EDGE, self.room - 2 * EDGE), 0), last)
+
+    def _beside(self, shown: str, rng: random.Random) -> str:
+        """Put something harmless before or after it."""
+        other = self.pools["harmless"].draw(rng).text[:LONGEST_NOTE]
+        between = rng.choice((" ", "\n", "\n\n"))
+        return other + between + shown if rng.random() < 0.5 else shown + between + other
+
+    def _implanted(self, note: Text, rng: random.Random) -> tuple[str, int]:
+        """Put an attack into a part of a clean document."""
+        whole = self.pools["clean"].draw(rng).text
+        size = rng.randint(80, 380)
+        at = rng.randint(0, max(len(whole) - size, 0))
+        part = whole[at : at + size]
+        breaks = [0, len(part), *(match.end() for match in _BREAK.finditer(part))]
+        place = rng.choice(breaks)
+        between = rng.choice((" ", "\n", "\n\n"))
+        attack = noisy(note.text, rng)
+        before = part[:place].rstrip() + between if place else ""
+        after = between + part[place:].lstrip() if place < len(part) else ""
+        return before + attack + after, len(before) + len(attack) // 2
+
+
+LONGEST_NOTE: Final = 300
+
+
+def _group(text: Text) -> tuple[str, str]:
+    return text.row.group
+
+
+def _is_hard(text: Text) -> bool:
+    return not text.row.is_attack and _HARD.search(text.row.category) is not None
