@@ -72,6 +72,8 @@ class Row:
     source: str
     category: str
     lang: str
+    place: tuple[int, int] | None = None
+    """Where in a document the attack stands; None where that is not recorded."""
 
     @property
     def is_document(self) -> bool:
