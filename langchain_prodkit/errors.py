@@ -30,6 +30,7 @@ ProdkitError
 │   └── LimitTimeoutError (TimeoutError)    would have to wait past the caller's deadline
 ├── StructuredOutputError (OutputParserException)   parse: no valid object after all re-asks
 ├── EvaluationError                         evaluation
+│   ├── BaselineError                       the baseline cannot be read, or belongs to other questions
 │   ├── RecordsFullError                    no room for the record of another run
 │   ├── StoreError                          the MLflow store cannot be written or read
 │   └── UnknownRunError                     feedback on a run that is not, or no longer, recorded
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BannedError",
+    "BaselineError",
     "BudgetExceededError",
     "ConductStoreError",
     "ConfigurationError",
@@ -440,6 +442,12 @@ class RecordsFullError(EvaluationError):
             "dataset(clear=True), or raise max_pending or max_spool_bytes"
         )
         self.held = held
+
+
+class BaselineError(EvaluationError):
+    """Raised for a baseline that cannot be read, or that was taken over other questions."""
+
+    code = "baseline"
 
 
 class StoreError(EvaluationError):
