@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from langchain_core.messages.ai import add_usage
 
 from langchain_prodkit.evaluation.plain import plain, plain_values
-from langchain_prodkit.evaluation.record import Context, EvalRecord
+from langchain_prodkit.evaluation.record import Context, EvalRecord, Feedback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,15 +39,17 @@ class OpenRoot:
     """A root run that has not ended, and what was gathered below it."""
 
     __slots__ = (
-        "contexts", "first_tokens", "input", "is_closed", "is_sampled", "metadata", "model_calls", "models",
-        "name", "reasks", "retrievals", "run_id", "runs", "started_at", "started_s", "tags", "usage",
-        "waited_s",
+        "contexts", "feedback", "first_tokens", "gathers", "input", "is_closed", "is_sampled", "metadata",
+        "model_calls", "models", "name", "reasks", "retrievals", "run_id", "runs", "started_at", "started_s",
+        "tags", "usage", "waited_s",
     )  # fmt: skip
 
-    def __init__(self, run_id: UUID, kind: Kind, *, is_sampled: bool) -> None:
+    def __init__(self, run_id: UUID, kind: Kind, *, is_sampled: bool, gathers: bool) -> None:
         """Start the clock."""
         self.run_id = run_id
         self.is_sampled = is_sampled
+        self.gathers = gathers
+        """Whether what happens is noted: always of a sampled run, and of one that may yet be kept."""
         self.is_closed = False
         self.runs: dict[UUID, Kind] = {run_id: kind}
         """Runs going on, the root included."""
@@ -66,6 +68,7 @@ class OpenRoot:
         self.reasks = 0
         self.waited_s = 0.0
         self.usage: list[UsageMetadata] = []
+        self.feedback: list[Feedback] = []
 
     def add(self, context: Context) -> None:
         """Gather a text that the chain has at hand; one that came before keeps its place."""
@@ -97,10 +100,15 @@ class OpenRoot:
             started_at=self.started_at,
             tags=self.tags,
             metadata=self.metadata,
+            feedback=tuple(self.feedback),
         )
-        # What still runs below keeps the root in memory, but need not keep its texts.
-        self.input, self.contexts, self.metadata, self.usage = None, {}, {}, []
+        self.release()
         return record
+
+    def release(self) -> None:
+        """Let go of all texts: what still runs below keeps the root in memory."""
+        self.input, self.contexts, self.metadata = None, {}, {}
+        self.usage, self.feedback = [], []
 
 
 class RunTree:
@@ -133,12 +141,12 @@ class RunTree:
             root.retrievals[run_id] = False
         return True
 
-    def plant(self, run_id: UUID, kind: Kind, *, is_sampled: bool) -> None:
+    def plant(self, run_id: UUID, kind: Kind, *, is_sampled: bool, gathers: bool) -> None:
         """Follow a new root, and give up the oldest one if there are too many."""
         self.seen += 1
         self.sampled += is_sampled
         self.open += is_sampled
-        root = OpenRoot(run_id, kind, is_sampled=is_sampled)
+        root = OpenRoot(run_id, kind, is_sampled=is_sampled, gathers=gathers)
         self._root_of[run_id] = self._roots[run_id] = root
         if len(self._roots) > self.max_open:
             _, oldest = self._roots.popitem(last=False)
@@ -157,7 +165,7 @@ class RunTree:
             root.metadata = plain_values(about.get("metadata"))
 
     def end(self, run_id: UUID, error: BaseException | None = None) -> OpenRoot | None:
-        """Follow a run no longer; give the root if it was one that is to be recorded.
+        """Follow a run no longer; give the root if it was one and gathered anything.
 
         Runs below a root that ended first (a parallel branch after another one failed) stay known
         until they end, so that what they start is not taken for a root.
@@ -175,10 +183,8 @@ class RunTree:
         self._roots.pop(run_id, None)
         if root.runs:
             self._keep_late(root, is_cancelled=isinstance(error, asyncio.CancelledError))
-        if not root.is_sampled:
-            return None
-        self.open -= 1
-        return root
+        self.open -= root.is_sampled
+        return root if root.gathers else None
 
     def _keep_late(self, root: OpenRoot, *, is_cancelled: bool) -> None:
         # langchain-core 1.7 reports no end of a model, retriever or tool that was cancelled.
@@ -197,7 +203,7 @@ class RunTree:
 
     def _recording(self, run_id: UUID) -> OpenRoot | None:
         root = self._root_of.get(run_id)
-        return root if root is not None and root.is_sampled and not root.is_closed else None
+        return root if root is not None and root.gathers and not root.is_closed else None
 
     def model_started(self, run_id: UUID, metadata: Mapping[str, Any] | None) -> None:
         """Count a model call."""
@@ -255,6 +261,14 @@ class RunTree:
         root = self._recording(run_id)
         if root is not None:
             root.reasks += 1
+
+    def say(self, run_id: UUID, feedback: Feedback) -> bool:
+        """Keep feedback for the record of a sampled root that is going on; False when there is none."""
+        root = self._roots.get(run_id)
+        if root is None or not root.is_sampled:
+            return False
+        root.feedback.append(feedback)
+        return True
 
     def waited(self, run_id: UUID, wait_s: Any) -> None:
         """Add the time spent waiting for a rate limit."""

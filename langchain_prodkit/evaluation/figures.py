@@ -1,0 +1,86 @@
+"""The numbers in a text, each with the values that it may stand for."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Final
+
+__all__ = ["figures"]
+
+_FIGURE: Final = re.compile(
+    # Groups of three between blanks ("1 200") are one number; other blanks part two.
+    r"(\d{1,3}(?:[\u00a0\u202f ]\d{3})+(?!\d)|\d+(?:[.,'\u2019]\d+)*)"
+    r"(?:\s?(?:(k|m|mn|bn|thousand|million|billion|trillion)(?![^\W\d_])|(천|만|억|조)))?",
+    re.IGNORECASE,
+)
+_LIST_NUMBER: Final = re.compile(r"^[ \t]*(?:\(?\d{1,3}[.)]|\[\d{1,3}\])(?=\s)|\[\d{1,3}\]", re.MULTILINE)
+"""`1.` and `2)` at the start of a line, and `[3]`, which points to a source."""
+_SCALES: Final = {
+    "k": 3, "thousand": 3, "m": 6, "mn": 6, "million": 6, "bn": 9, "billion": 9, "trillion": 12,
+    "천": 3, "만": 4, "억": 8, "조": 12,
+}  # fmt: skip
+_COUNTED: Final = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)  # fmt: skip
+_WORDS: Final = {word: Decimal(value) for value, word in enumerate(_COUNTED)} | {
+    "thirty": Decimal(30), "forty": Decimal(40), "fifty": Decimal(50), "sixty": Decimal(60),
+    "seventy": Decimal(70), "eighty": Decimal(80), "ninety": Decimal(90), "hundred": Decimal(100),
+    "thousand": Decimal(1000), "dozen": Decimal(12), "twice": Decimal(2), "once": Decimal(1),
+}  # fmt: skip
+_WORD: Final = re.compile(r"[a-z]+(?:-[a-z]+)?", re.IGNORECASE)
+_MAX_DIGITS: Final = 60
+"""Longer rows of digits are compared as they stand."""
+
+
+def figures(text: str, *, is_answer: bool = False) -> list[frozenset[Decimal | str]]:
+    """List the numbers of a text, each as the set of values it may mean.
+
+    `1.200` may be 1.2 or 1200. Of an answer only digits are read and list numbers are left out; of
+    any other text number words count too, so that a context's `three` covers an answer's `3`.
+    """
+    if is_answer:
+        text = _LIST_NUMBER.sub(" ", text)
+    found = [
+        _readings(part, match[2] or match[3])
+        for match in _FIGURE.finditer(text)
+        for part in _parts(re.sub("[\u00a0\u202f '\u2019]", "", match[1]))
+    ]
+    if not is_answer:
+        found += [frozenset({value}) for word in _WORD.findall(text) if (value := _of_word(word)) is not None]
+    return found
+
+
+def _of_word(word: str) -> Decimal | None:
+    known = _WORDS.get(word.lower())
+    if known is not None or "-" not in word:
+        return known
+    tens, _, ones = word.lower().partition("-")
+    if tens in _WORDS and ones in _WORDS:
+        return _WORDS[tens] + _WORDS[ones]
+    return None
+
+
+def _parts(digits: str) -> list[str]:
+    """Take dates and versions (`1.5.2024`) apart; a number stays whole."""
+    numbers = re.split("[.,]", digits)
+    marks = [mark for mark in digits if mark in ".,"]
+    if len(marks) < 2:  # noqa: PLR2004
+        return [digits]
+    groups = numbers[1:] if marks[-1] == marks[0] else numbers[1:-1]
+    is_one = len(set(marks[:-1])) == 1 and all(len(group) == 3 for group in groups)  # noqa: PLR2004
+    return [digits] if is_one else numbers
+
+
+def _readings(digits: str, scale: str | None) -> frozenset[Decimal | str]:
+    if len(digits) > _MAX_DIGITS:
+        return frozenset({digits})
+    head, _, tail = digits.replace(",", ".").rpartition(".")
+    forms = {head.replace(".", "") + tail} if not head or len(tail) == 3 else set()  # noqa: PLR2004
+    if head and (head.count(".") == 0 or len(tail) != 3 or ("." in digits and "," in digits)):  # noqa: PLR2004
+        forms.add(f"{head.replace('.', '')}.{tail}")
+    values = {Decimal(form).normalize() for form in forms}
+    if scale:
+        values |= {value.scaleb(_SCALES[scale.lower()]).normalize() for value in values}
+    return frozenset(values)
