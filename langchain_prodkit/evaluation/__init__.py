@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         rubric,
     )
     from langchain_prodkit.evaluation.judge_verdict import JUDGE_DOWN, Verdict, is_judge_down
-    from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics
+    from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics, metric
     from langchain_prodkit.evaluation.mlflow_log import StoredRun, read_run
     from langchain_prodkit.evaluation.record import Context, EvalRecord, Feedback
     from langchain_prodkit.evaluation.report import (
@@ -69,6 +69,7 @@ __all__ = [
     "evaluate",
     "faithfulness",
     "is_judge_down",
+    "metric",
     "read_run",
     "relevance",
     "rubric",
@@ -106,6 +107,7 @@ __getattr__, __dir__ = lazy_names(
         "aevaluate": "scoring",
         "answer_correctness": "judge_metrics",
         "default_metrics": "metrics",
+        "metric": "metrics",
         "evaluate": "scoring",
         "faithfulness": "judge_metrics",
         "is_judge_down": "judge_verdict",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from langchain_prodkit.evaluation.metrics.cost import Latency, ModelCalls, TimeToFirstToken, Tokens
+from langchain_prodkit.evaluation.metrics.cost import Cost, Latency, ModelCalls, TimeToFirstToken, Tokens
+from langchain_prodkit.evaluation.metrics.duplicates import DuplicateAnswer
+from langchain_prodkit.evaluation.metrics.function import AsyncFunctionMetric, FunctionMetric, metric
 from langchain_prodkit.evaluation.metrics.metric import Metric, Score
 from langchain_prodkit.evaluation.metrics.outcome import EmptyAnswer, Failure, Refusal
 from langchain_prodkit.evaluation.metrics.overlap import ExactMatch, RougeL
@@ -11,23 +13,34 @@ from langchain_prodkit.evaluation.metrics.readability import (
     FleschKincaid,
     WordCount,
 )
+from langchain_prodkit.evaluation.metrics.relevance import AnswerRelevance
+from langchain_prodkit.evaluation.metrics.retrieval import RetrievalNDCG, RetrievalPrecision, RetrievalRecall
 
 __all__ = [
+    "AnswerRelevance",
+    "AsyncFunctionMetric",
     "AutomatedReadability",
+    "Cost",
+    "DuplicateAnswer",
     "EmptyAnswer",
     "ExactMatch",
     "Failure",
     "FleschKincaid",
+    "FunctionMetric",
     "Latency",
     "Metric",
     "ModelCalls",
     "Refusal",
+    "RetrievalNDCG",
+    "RetrievalPrecision",
+    "RetrievalRecall",
     "RougeL",
     "Score",
     "TimeToFirstToken",
     "Tokens",
     "WordCount",
     "default_metrics",
+    "metric",
 ]
 
 
@@ -37,11 +50,15 @@ def default_metrics() -> tuple[Metric, ...]:
         Failure(),
         EmptyAnswer(),
         Refusal(),
+        DuplicateAnswer(),
         WordCount(),
         AutomatedReadability(),
         FleschKincaid(),
         ExactMatch(),
         RougeL(),
+        RetrievalPrecision(),
+        RetrievalRecall(),
+        RetrievalNDCG(),
         Latency(),
         TimeToFirstToken(),
         Tokens(),

@@ -9,7 +9,7 @@ from typing import Final
 from langchain_prodkit.evaluation.metrics.metric import Score
 from langchain_prodkit.evaluation.record import EvalRecord
 
-__all__ = ["EmptyAnswer", "Failure", "Refusal"]
+__all__ = ["EmptyAnswer", "Failure", "Refusal", "is_refusal"]
 
 _OPENING_CHARS: Final = 300
 """A refusal stands at the start; further on the same words describe something else."""
@@ -66,5 +66,9 @@ class Refusal:
 
     def score(self, row: EvalRecord) -> Score:
         """Look for a refusing phrase at the start of the answer."""
-        opening = row.answer[:_OPENING_CHARS].replace("\u2019", "'")
-        return Score(1.0 if _REFUSALS.search(opening) else 0.0)
+        return Score(1.0 if is_refusal(row.answer) else 0.0)
+
+
+def is_refusal(answer: str) -> bool:
+    """Look for a refusing phrase at the start of an answer."""
+    return bool(_REFUSALS.search(answer[:_OPENING_CHARS].replace("\u2019", "'")))

@@ -9,7 +9,7 @@ from typing import Final
 from langchain_prodkit.evaluation.metrics.metric import Score
 from langchain_prodkit.evaluation.record import EvalRecord
 
-__all__ = ["AutomatedReadability", "FleschKincaid", "WordCount"]
+__all__ = ["AutomatedReadability", "FleschKincaid", "WordCount", "is_latin"]
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _SENTENCE_END: Final = re.compile(r"[.!?]+(?=[\s\"')\]]|$)|\n\s*\n")
@@ -75,13 +75,17 @@ def _measured(text: str) -> tuple[list[str], int, str | None]:
     words = _WORD.findall(text)
     if not words:
         return words, 0, "no words"
-    letters = [character for word in words for character in word if character.isalpha()]
-    latin = sum(ord(letter) <= _LATIN_MAX for letter in letters)
-    if 2 * latin < len(letters):
+    if not is_latin(text):
         return words, 0, "not in Latin script"
     ends = [match.end() for match in _SENTENCE_END.finditer(text)]
     tail = _WORD.search(text, ends[-1] if ends else 0)
     return words, max(1, len(ends) + (tail is not None)), None
+
+
+def is_latin(text: str) -> bool:
+    """Tell whether at least half of the letters are Latin ones; a text without letters is."""
+    letters = [character for character in text if character.isalpha()]
+    return 2 * sum(ord(letter) <= _LATIN_MAX for letter in letters) >= len(letters)
 
 
 def _syllables(word: str) -> int:
