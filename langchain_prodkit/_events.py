@@ -29,6 +29,9 @@ REWRITTEN: Final = "prodkit.rewritten"
 """Data: `chars_in`, `chars_out`, `was_cut`."""
 CHECKED: Final = "prodkit.checked"
 """One an answer. Data: `is_violation`, `reasons` (codes), `scope_score` (None when not judged), `chars`."""
+EVALUATED: Final = "prodkit.evaluated"
+"""One an answer that an output check saw. Data: `passed`, `failed` (names of checks), `reasons` (codes),
+`errors` (checks that raised)."""
 TRACKED: Final = "prodkit.tracked"
 """One a query of a tracked user. Data: `reasons` (codes), `strikes`, `in_a_row`, `barred` (kind or empty),
 `retry_after_s`."""

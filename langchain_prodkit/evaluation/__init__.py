@@ -11,9 +11,25 @@ from typing import TYPE_CHECKING
 from langchain_prodkit._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from langchain_prodkit.evaluation.callback import CallbackStatistics, MLflowEvalCallback
+    from langchain_prodkit.evaluation.baseline import Baseline
+    from langchain_prodkit.evaluation.callback import CallbackStatistics, MLflowEvalCallback, is_error
+    from langchain_prodkit.evaluation.checks import (
+        Check,
+        CheckResult,
+        ForbiddenPattern,
+        GroundedNumbers,
+        MatchesPattern,
+        MaxChars,
+        MaxWords,
+        NoRefusal,
+        NotEmpty,
+        check,
+        metric_check,
+    )
     from langchain_prodkit.evaluation.dataset import EvalDataset
     from langchain_prodkit.evaluation.embeddings import MiniLMEmbeddings
+    from langchain_prodkit.evaluation.gate import Gate
+    from langchain_prodkit.evaluation.gate_result import GateResult, MetricVerdict, Outcome
     from langchain_prodkit.evaluation.judge import ChatModelJudge, JudgeStatistics
     from langchain_prodkit.evaluation.judge_budget import BudgetStatistics, JudgeBudget
     from langchain_prodkit.evaluation.judge_cache import JsonlJudgeCache, JudgeCache, SqliteJudgeCache
@@ -27,6 +43,7 @@ if TYPE_CHECKING:
     from langchain_prodkit.evaluation.judge_verdict import JUDGE_DOWN, Verdict, is_judge_down
     from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics, metric
     from langchain_prodkit.evaluation.mlflow_log import StoredRun, read_run
+    from langchain_prodkit.evaluation.output_check import OutputCheckRunnable
     from langchain_prodkit.evaluation.record import Context, EvalRecord, Feedback
     from langchain_prodkit.evaluation.report import (
         EvalReport,
@@ -36,40 +53,60 @@ if TYPE_CHECKING:
         RowScores,
     )
     from langchain_prodkit.evaluation.scoring import aevaluate, evaluate
+    from langchain_prodkit.evaluation.threshold import Threshold
 
 __all__ = [
     "JUDGE_DOWN",
+    "Baseline",
     "BudgetStatistics",
     "CallbackStatistics",
     "ChatModelJudge",
+    "Check",
+    "CheckResult",
     "Context",
     "EvalDataset",
     "EvalRecord",
     "EvalReport",
     "FailedRow",
     "Feedback",
+    "ForbiddenPattern",
+    "Gate",
+    "GateResult",
+    "GroundedNumbers",
     "JsonlJudgeCache",
     "JudgeBudget",
     "JudgeCache",
     "JudgeMetric",
     "JudgeStatistics",
     "MLflowEvalCallback",
+    "MatchesPattern",
+    "MaxChars",
+    "MaxWords",
     "Metric",
     "MetricChange",
     "MetricSummary",
+    "MetricVerdict",
     "MiniLMEmbeddings",
+    "NoRefusal",
+    "NotEmpty",
+    "Outcome",
+    "OutputCheckRunnable",
     "RowScores",
     "Score",
     "SqliteJudgeCache",
     "StoredRun",
+    "Threshold",
     "Verdict",
     "aevaluate",
     "answer_correctness",
+    "check",
     "default_metrics",
     "evaluate",
     "faithfulness",
+    "is_error",
     "is_judge_down",
     "metric",
+    "metric_check",
     "read_run",
     "relevance",
     "rubric",
@@ -83,34 +120,53 @@ __getattr__, __dir__ = lazy_names(
         "BudgetStatistics": "judge_budget",
         "CallbackStatistics": "callback",
         "ChatModelJudge": "judge",
+        "Check": "checks",
+        "CheckResult": "checks",
         "Context": "record",
         "EvalDataset": "dataset",
         "EvalRecord": "record",
         "EvalReport": "report",
         "FailedRow": "report",
         "Feedback": "record",
+        "ForbiddenPattern": "checks",
+        "GroundedNumbers": "checks",
         "JsonlJudgeCache": "judge_cache",
         "JudgeBudget": "judge_budget",
         "JudgeCache": "judge_cache",
         "JudgeMetric": "judge_metrics",
         "JudgeStatistics": "judge",
         "MLflowEvalCallback": "callback",
+        "MatchesPattern": "checks",
+        "MaxChars": "checks",
+        "MaxWords": "checks",
         "Metric": "metrics",
         "MetricChange": "report",
         "MetricSummary": "report",
         "MiniLMEmbeddings": "embeddings",
+        "NoRefusal": "checks",
+        "NotEmpty": "checks",
+        "OutputCheckRunnable": "output_check",
         "RowScores": "report",
         "Score": "metrics",
         "SqliteJudgeCache": "judge_cache",
         "StoredRun": "mlflow_log",
         "Verdict": "judge_verdict",
+        "Baseline": "baseline",
+        "Gate": "gate",
+        "GateResult": "gate_result",
+        "MetricVerdict": "gate_result",
+        "Outcome": "gate_result",
+        "Threshold": "threshold",
         "aevaluate": "scoring",
         "answer_correctness": "judge_metrics",
+        "check": "checks",
         "default_metrics": "metrics",
-        "metric": "metrics",
         "evaluate": "scoring",
         "faithfulness": "judge_metrics",
+        "is_error": "callback",
         "is_judge_down": "judge_verdict",
+        "metric": "metrics",
+        "metric_check": "checks",
         "read_run": "mlflow_log",
         "relevance": "judge_metrics",
         "rubric": "judge_metrics",

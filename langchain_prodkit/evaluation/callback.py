@@ -311,8 +311,8 @@ class MLflowEvalCallback(RunListener):
             UnknownRunError: The run was not chosen, was dropped, or its record was handed over already.
             EvaluationError: The value is of another type, or not finite.
         """
-        is_number = isinstance(value, int | float)
-        if not name or not (is_number or isinstance(value, str)) or (is_number and not math.isfinite(value)):
+        is_value = math.isfinite(value) if isinstance(value, int | float) else isinstance(value, str)
+        if not name or not is_value:
             msg = "feedback needs a name, and a finite number, True, False or a text as its value"
             raise EvaluationError(msg)
         said = Feedback(name, value, rationale, source)

@@ -69,10 +69,6 @@ class _Ready(Written):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(default="", pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
 
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        return ["langchain_prodkit", "evaluation"]
-
 
 class NotEmpty(_Ready):
     """The answer has at least one visible character, or calls a tool."""
@@ -331,7 +327,7 @@ def checked_names(checks: Sequence[Check]) -> tuple[Check, ...]:
         raise ConfigurationError(msg)
     names: set[str] = set()
     for item in checks:
-        if not isinstance(item, Check) or not isinstance(item.name, str) or isinstance(item, type):
+        if isinstance(item, type) or not isinstance(item, Check):
             msg = "a check has a name and a method check(row); make one of a function with @check"
             raise ConfigurationError(msg)
         if _valid_name(item.name) in names:
@@ -356,7 +352,7 @@ def run_checks(checks: Sequence[Check], row: EvalRecord) -> CheckOutcome:
         if not passed:
             failed.append(item.name)
             # Only what looks like a code: a check of somebody's own may put anything here.
-            is_code = isinstance(reason, str) and _CODE.fullmatch(reason) is not None
+            is_code = _CODE.fullmatch(str(reason)) is not None
             reasons.append(f"{item.name}:{reason}" if is_code else item.name)
     return CheckOutcome(tuple(failed), tuple(reasons), errors)
 

@@ -131,7 +131,7 @@ class Spool:
         return sum(segment.records for segment in self._segments)
 
     @property
-    def bytes(self) -> int:
+    def held_bytes(self) -> int:
         """What the files held take."""
         return sum(segment.size for segment in self._segments)
 
@@ -159,7 +159,7 @@ class Spool:
                 self.discarded += data[done][1]
                 done += 1
                 continue
-            if self.bytes + size > self.max_bytes:
+            if self.held_bytes + size > self.max_bytes:
                 if not self._drop_oldest():
                     break
                 continue
@@ -174,7 +174,7 @@ class Spool:
 
     def _append(self, data: Sequence[tuple[bytes, bool]], size: int) -> int:
         segment = self._current(size)
-        room = min(max(self._part, size) - segment.size, self.max_bytes - self.bytes)
+        room = min(max(self._part, size) - segment.size, self.max_bytes - self.held_bytes)
         batch: list[bytes] = []
         records = 0
         for line, is_record in data:

@@ -25,6 +25,7 @@ from langchain_prodkit import (
     harden,
 )
 from langchain_prodkit._harden import HardenedChain
+from langchain_prodkit.evaluation import MaxWords, NotEmpty, OutputCheckRunnable
 from langchain_prodkit.guard import (
     Canary,
     ConductTracker,
@@ -227,6 +228,15 @@ CASES = [
         is_serializable=False,
     ),
     Case(
+        "OutputCheckRunnable", lambda: OutputCheckRunnable([NotEmpty(), MaxWords(max_words=99)]), _mail, _mail
+    ),
+    Case(
+        "OutputCheckRunnable that replaces",
+        lambda: OutputCheckRunnable([MaxWords(max_words=3)], on_failure="replace", fallback="too long"),
+        lambda n: AIMessageChunk(content=_mail(n), id="1"),
+        lambda _: "too long",
+    ),
+    Case(
         "RelevanceGate of a chain",
         lambda: _gate().answer_with(RunnableLambda(_first_document)),
         _mail,
@@ -305,8 +315,11 @@ SERIALIZABLE: list[type[Serializable]] = [
     HeuristicDetector,
     InjectionGuardRunnable,
     LocalLimiter,
+    MaxWords,
     MemoryConductStore,
     MemoryVault,
+    NotEmpty,
+    OutputCheckRunnable,
     PresidioDetector,
     PresidioRestorer,
     PresidioRunnable,
