@@ -235,6 +235,7 @@ CASES = [
         lambda: OutputCheckRunnable([MaxWords(max_words=3)], on_failure="replace", fallback="too long"),
         lambda n: AIMessageChunk(content=_mail(n), id="1"),
         lambda _: "too long",
+        takes_any=False,
     ),
     Case(
         "RelevanceGate of a chain",
