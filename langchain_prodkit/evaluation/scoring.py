@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from langchain_prodkit.evaluation.record import EvalRecord
 
-__all__ = ["aevaluate", "evaluate"]
+__all__ = ["aevaluate", "evaluate", "score_row"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _NO_NUMBER: Final = "not a finite number"
@@ -69,6 +69,12 @@ async def aevaluate(
     Metrics without an `ascore` run in one thread, judges in this loop. Cancelled, it ends at once.
     """
     return await adrive(_steps(dataset, metrics, concurrency, is_shown=progress))
+
+
+def score_row(metric: Metric, row: EvalRecord) -> Score:
+    """Score one row as `evaluate` does: skipped for what it lacks, an error for what the metric raises."""
+    why_not = _lack(metric, row)
+    return _scored(partial(metric.score, row)) if why_not is None else Score(skipped=why_not)
 
 
 def _steps(
