@@ -334,6 +334,11 @@ class _Builder:
             is_wrapped=True,
         )
 
+    def manual(self) -> Carrier:
+        units = [self.say("manual") for _ in range(self.rng.randint(2, 5) + self.size)]
+        head = self.one_of("# {thing^} API\n\n", "## [Setup|Usage|Errors|Tests]\n\n", "")
+        return Carrier(head + self.rng.choice(("\n", "\n\n", " ")).join(self.placed(units)), "manual")
+
     def snippet(self) -> Carrier:
         units = self.placed([self.say("said") for _ in range(1 + self.size)])
         return Carrier(" ".join(units), "snippet")
@@ -341,7 +346,7 @@ class _Builder:
 
 KINDS: Final = (
     "email", "chat", "ticket", "html", "markdown", "table", "calendar", "bank", "files", "search", "reviews", "messages",
-    "lookup", "code", "log", "invoice", "resume", "web", "subtitles", "notes", "snippet",
+    "lookup", "code", "log", "invoice", "resume", "web", "subtitles", "notes", "manual", "snippet",
 )  # fmt: skip
 
 

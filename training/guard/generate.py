@@ -40,11 +40,13 @@ INJECTED: Final = (
 )
 HARMLESS: Final = {
     "safe": 1500, "work": 700, "play": 550, "prompting": 400, "everyday": 900, "code": 350, "tools": 500,
+    "form_task": 900, "rhetoric": 350,
 }  # fmt: skip
 """Rows of each kind of harmless talk, see `phrases/harmless.txt`."""
 PER_TECHNIQUE: Final = 340
 PER_TONGUE: Final = 150
 PER_CARRIER: Final = 190
+PER_FOREIGN: Final = 40
 PER_ENCODING: Final = 110
 NOISE_SHARE: Final = 0.06
 ALIKE: Final = 0.75
@@ -123,10 +125,9 @@ class _Maker:
 
     def harmless(self) -> str:
         """Give what a user writes, in English or not, with words of attacks or without."""
-        kind = self.rng.random()
-        if kind < 0.2:
+        if self.chance(0.2):
             return self.foreign(self.rng.choice(LANGUAGES))
-        if kind < 0.5:
+        if self.chance(0.4):
             return self.technique(self.rng.choice(TECHNIQUES))[1]
         return self.talk.say(self.rng.choice(tuple(HARMLESS)))
 
@@ -138,12 +139,11 @@ class _Maker:
     def pairs_of_tongue(self, code: str) -> tuple[str, str]:
         tongue, gap = self.tongues[code], self.rng.choice((" ", "\n"))
         bad, fine = tongue.say("bad"), self.foreign(code)
-        kind = self.rng.random()
-        if kind < 0.2:
+        if self.chance(0.2):
             bad = self.rng.choice((f"{tongue.say('day')}{gap}{bad}", f"{bad}{gap}{tongue.say('day')}"))
-        elif kind < 0.3:
+        elif self.chance(0.12):
             bad = f"{tongue.say('over')}{'' if code in _NO_SPACE else ' '}{tongue.say('goal')}"
-        elif kind < 0.35:
+        elif self.chance(0.07):
             bad = tongue.say("over")
         if self.chance(0.35):
             fine = (
@@ -174,10 +174,9 @@ class _Maker:
 
     def remark(self) -> str:
         """Give what stands in the same place of a clean document."""
-        kind = self.rng.random()
-        if kind < 0.08:
+        if self.chance(0.08):
             return self.foreign(self.rng.choice(LANGUAGES))
-        return self.papers.say("said" if kind < 0.4 else "ask" if kind < 0.75 else "note")
+        return self.papers.say(self.rng.choice(("said", "said", "ask", "ask", "note")))
 
     def documents(self, kind: str) -> Iterator[Row]:
         """Yield a clean document and the same one injected."""
@@ -192,6 +191,17 @@ class _Maker:
             clean, injected = ask + clean, ask + injected
         yield Row(clean, False, "own", f"clean_{kind}", "en")
         yield Row(injected, True, "own", f"carrier_{kind}:{form.removeprefix('inject_')}", "en")
+
+    def foreign_documents(self, code: str) -> Iterator[Row]:
+        """Yield the same in another language; the attack is in it, or in English."""
+        tongue, gap = self.tongues[code], "" if code in _NO_SPACE else " "
+        units = [tongue.say("text") for _ in range(self.rng.randint(2, 4))]
+        at = self.rng.randint(0, len(units))
+        said, form = (tongue.say("doc"), "inject_foreign") if self.chance(0.65) else self.injection()
+        remark = tongue.say("text") if self.chance(0.6) else self.foreign(code)
+        clean, injected = (gap.join([*units[:at], put, *units[at:]]) for put in (remark, said))
+        yield Row(clean, False, "own", "clean_foreign", code)
+        yield Row(injected, True, "own", f"carrier_foreign:{form.removeprefix('inject_')}", code)
 
     def long_document(self, length: int) -> tuple[str, str, tuple[int, int]]:
         """Give a clean long document, the same one injected, and where."""
@@ -241,7 +251,7 @@ def _talk(make: _Maker) -> Iterator[Row]:
     for _ in range(make.count(sum(HARMLESS.values()) * 2 // 3)):
         said = make.technique(make.rng.choice(TECHNIQUES))[0]
         gap = make.rng.choice((" ", "\n", "\n\n"))
-        asked = make.talk.say(make.rng.choice(("everyday", "tools", "code", "safe", "play")))
+        asked = make.talk.say(make.rng.choice(("everyday", "tools", "code", "safe", "play", "form_task")))
         yield Row(make.rng.choice((asked + gap + said, said + gap + asked)), True, "own", "own_beside", "en")
 
 
@@ -256,6 +266,9 @@ def _carriers(make: _Maker) -> Iterator[Row]:
     for kind in KINDS:
         for _ in range(make.count(PER_CARRIER)):
             yield from make.documents(kind)
+    for code in LANGUAGES:
+        for _ in range(make.count(PER_FOREIGN)):
+            yield from make.foreign_documents(code)
 
 
 def rows(seed: int = SEED, *, scale: float = 1.0) -> list[Row]:

@@ -51,6 +51,7 @@ class Grammar:
         self._made: dict[str, Callable[[], str]] = {
             "k": lambda: str(rng.randint(2, 95)),
             "n": lambda: str(rng.randint(101, 9899)),
+            "year": lambda: str(rng.randint(1480, 2019)),
             "mail": self._mail,
             "url": self._url,
             "iban": lambda: rng.choice(("DE", "GB", "FR", "NL", "ES", "CH", "PL")) + self._digits(18),
