@@ -274,8 +274,7 @@ class ChatModelJudge:
 
     def _charged(self, messages: list[BaseMessage], answer: Any) -> str:
         text = text_in(answer)
-        raw = answer.get("raw") if isinstance(answer, dict) else answer
-        usage = raw.usage_metadata if isinstance(raw, AIMessage) else None
+        usage = answer.usage_metadata if isinstance(answer, AIMessage) else None
         if usage is not None:
             self._count(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"])
         if self._budget is not None:
@@ -283,15 +282,19 @@ class ChatModelJudge:
         return text
 
     def _model(self, inquiry: Inquiry) -> Runnable[Any, Any]:
-        if self._is_structured:
-            try:
-                llm: Any = self._llm
-                held: Runnable[Any, Any] = llm.with_structured_output(inquiry.form.schema, include_raw=True)
-            except Exception:  # noqa: BLE001 - a model that cannot is asked in words
-                self._is_structured = False
-            else:
-                return held
-        return self._llm
+        if not self._is_structured:
+            return self._llm
+        llm: Any = self._llm
+        try:
+            # Its first step is the model held to the schema. The parser behind it is left out: answers are
+            # read here; and so is `include_raw`, whose threads an interpreter waits for when it exits.
+            held = llm.with_structured_output(inquiry.form.schema).first
+        except Exception:  # noqa: BLE001 - a model that cannot is asked in words
+            held = None
+        if held is None or not isinstance(innermost(held), BaseChatModel):
+            self._is_structured = False
+            return self._llm
+        return held  # type: ignore[no-any-return]
 
     # -- what was judged before -----------------------------------------------------------------------
 

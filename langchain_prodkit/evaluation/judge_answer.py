@@ -67,7 +67,10 @@ class Scale:
     def schema(self) -> dict[str, Any]:
         """An object with `rationale` and `score`."""
         if self._is_whole and self.high - self.low <= 10:  # noqa: PLR2004 - few enough to list
-            score = {"type": "integer", "enum": list(range(int(self.low), int(self.high) + 1))}
+            score: dict[str, Any] = {
+                "type": "integer",
+                "enum": list(range(int(self.low), int(self.high) + 1)),
+            }
         else:
             score = {"type": "number", "minimum": self.low, "maximum": self.high}
         return _object("Verdict", {"rationale": {"type": "string"}, "score": score})
@@ -146,9 +149,6 @@ class Claims:
 
 def text_in(answer: Any) -> str:
     """Give what a model said: its tool call where it made one, else its text."""
-    if isinstance(answer, Mapping) and "raw" in answer:
-        # `with_structured_output(include_raw=True)`.
-        answer = answer["raw"]
     if isinstance(answer, AIMessage) and answer.tool_calls:
         return json.dumps(answer.tool_calls[0]["args"], default=str)
     if isinstance(answer, BaseMessage):
@@ -207,12 +207,9 @@ def _lenient(text: str, start: int) -> tuple[Any, int]:
     if end <= start:
         return None, start
     piece = text[start:end]
-    for read in (
-        lambda: json.loads(_TRAILING_COMMA.sub("", piece), strict=False),
-        lambda: ast.literal_eval(piece),
-    ):
+    for read in (_json, _literal):
         try:
-            item = read()
+            item = read(piece)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue
         if isinstance(item, dict):
@@ -220,8 +217,18 @@ def _lenient(text: str, start: int) -> tuple[Any, int]:
     return None, start
 
 
+def _json(text: str) -> Any:
+    return json.loads(_TRAILING_COMMA.sub("", text), strict=False)
+
+
+def _literal(text: str) -> Any:
+    # Python would warn of escapes that it does not know.
+    return None if "\\" in text else ast.literal_eval(text)
+
+
 def _first(item: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    folded = {key.strip().casefold(): value for key, value in item.items() if isinstance(key, str)}
+    # Read as Python writes it, an object may have keys of any kind.
+    folded = {str(key).strip().casefold(): value for key, value in item.items()}
     return next((folded[name] for name in names if name in folded), None)
 
 

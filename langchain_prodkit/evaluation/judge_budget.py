@@ -81,7 +81,8 @@ class JudgeBudget:
                 '{"gpt-4o-mini": {"input": 0.15, "output": 0.60}}'
             )
             raise ConfigurationError(msg)
-        for price in (prices or {}).values():
+        known: Mapping[str, Any] = prices or {}
+        for price in known.values():
             if not isinstance(price, Mapping) or not all(
                 _is_number(price.get(kind)) and price[kind] >= 0 for kind in ("input", "output")
             ):
@@ -90,7 +91,7 @@ class JudgeBudget:
         self.max_calls = max_calls
         self.max_tokens = max_tokens
         self.max_usd = max_usd
-        self._prices = {name: dict(price) for name, price in (prices or {}).items()}
+        self._prices = {name: dict(price) for name, price in known.items()}
         self._lock = threading.Lock()
         self._calls = 0
         self._tokens = 0
