@@ -114,8 +114,10 @@ class _Builder:
         wrap = self.rng.choice(
             (
                 "<p>{}</p>", "<!-- {} -->", '<div style="display:none">{}</div>', "<li>{}</li>",
-                '<span style="font-size:0">{}</span>', '<img src="p.png" alt="{}">', "<td>{}</td>", "<footer>{}</footer>",
-                '<meta name="description" content="{}">', '<p style="color:white">{}</p>', "<h2>{}</h2>", "<title>{}</title>",
+                '<span style="font-size:0">{}</span>', '<img src="p.png" alt="{}">', "<td>{}</td>",
+                "<footer>{}</footer>",
+                '<meta name="description" content="{}">', '<p style="color:white">{}</p>', "<h2>{}</h2>",
+                "<title>{}</title>",
             )
         )  # fmt: skip
         body = [f"<p>{said}</p>" for said in self.sentences(0.2)]
@@ -214,7 +216,8 @@ class _Builder:
         keys = {
             "author": "{first}",
             "stars": "[1|2|3|4|5]",
-            "text": "[I like the {thing}.|Never again.|Solid {thing}.|Nice stay in {town}.|The staff at {firm} helped.] {said}",
+            "text": "[I like the {thing}.|Never again.|Solid {thing}.|Nice stay in {town}.|"
+            "The staff at {firm} helped.] {said}",
         }
         return self._records("reviews", keys, "text")
 
@@ -240,10 +243,14 @@ class _Builder:
     def code(self) -> Carrier:
         wrap = self.rng.choice(("# {}", "// {}", '"""{}"""', "/* {} */", 'MSG = "{}"', "-- {}", "# TODO: {}"))
         ways = (
-            "def total(items):", "    return sum(i.price for i in items)", "x = load('{thing}.csv')", "if not user.active:",
-            "    raise ValueError('limit {k}')", "import os, json", "log.info('ignored %s', name)", "prompt = input('name: ')",
-            "SELECT * FROM orders WHERE id = {n};", "for (let i = 0; i < {k}; i++) {", "system = platform.system()",
-            "# {note}", "// {note}", "assert answer == {n}", "override = settings.get('override')", "return reply",
+            "def total(items):", "    return sum(i.price for i in items)", "x = load('{thing}.csv')",
+            "if not user.active:",
+            "    raise ValueError('limit {k}')", "import os, json", "log.info('ignored %s', name)",
+            "prompt = input('name: ')",
+            "SELECT * FROM orders WHERE id = {n};", "for (let i = 0; i < {k}; i++) {",
+            "system = platform.system()",
+            "# {note}", "// {note}", "assert answer == {n}", "override = settings.get('override')",
+            "return reply",
         )  # fmt: skip
         lines = [self.one_of(*ways) for _ in range(self.rng.randint(3, 7) + 2 * self.size)]
         return Carrier(
@@ -262,8 +269,10 @@ class _Builder:
             )
         )
         ways = (
-            "GET /orders/{n} took {k} ms", "user {n} changed password", "ignoring unknown option --fast", "retry {k} after timeout",
-            "system prompt file loaded", "deleted {k} expired sessions", "access denied for {mail}", "override from env: LIMIT={k}",
+            "GET /orders/{n} took {k} ms", "user {n} changed password", "ignoring unknown option --fast",
+            "retry {k} after timeout",
+            "system prompt file loaded", "deleted {k} expired sessions", "access denied for {mail}",
+            "override from env: LIMIT={k}",
             "job {matter} finished", "restart required, please run migrate", "instruction cache flushed",
         )  # fmt: skip
         lines = [self.one_of(*ways) for _ in range(self.rng.randint(2, 6) + 2 * self.size)]
@@ -278,9 +287,11 @@ class _Builder:
     def invoice(self) -> Carrier:
         items = [self.fill("{thing}  x{k}  {n}.00") for _ in range(self.rng.randint(1, 3) + self.size)]
         lines = [
-            self.fill("Invoice {n}\n{firm}, {town}\nBill to: {name}"), *items, self.fill("Total due {day}: {n}.00"),
+            self.fill("Invoice {n}\n{firm}, {town}\nBill to: {name}"),
+            *items,
+            self.fill("Total due {day}: {n}.00"),
             self.one_of("Please pay within {k} days.", "Kindly quote the invoice number.", "IBAN {iban}"),
-        ]  # fmt: skip
+        ]
         return Carrier("\n".join(self.placed(lines)), "invoice")
 
     def resume(self) -> Carrier:
@@ -345,7 +356,8 @@ class _Builder:
 
 
 KINDS: Final = (
-    "email", "chat", "ticket", "html", "markdown", "table", "calendar", "bank", "files", "search", "reviews", "messages",
+    "email", "chat", "ticket", "html", "markdown", "table", "calendar", "bank", "files", "search",
+    "reviews", "messages",
     "lookup", "code", "log", "invoice", "resume", "web", "subtitles", "notes", "manual", "snippet",
 )  # fmt: skip
 

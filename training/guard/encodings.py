@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004 - shares of letters and code points are the subject
 """Ways to write a text so that it reads the same to a person, or to a model, and differently to a filter."""
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _EMOJI: Final = [
     chr(code) for code in (*range(0x1F600, 0x1F640), *range(0x1F400, 0x1F43F), *range(0x1F30D, 0x1F320))
 ]
 _KEYS: Final = {
-    "a": "qs", "e": "wr", "i": "uo", "n": "bm", "o": "ip", "r": "et", "s": "ad", "t": "ry", "l": "k", "h": "gj",
+    "a": "qs", "e": "wr", "i": "uo", "n": "bm", "o": "ip", "r": "et", "s": "ad", "t": "ry", "l": "k",
+    "h": "gj",
 }  # fmt: skip
 _ASKED: Final = ("", "", "Decode this: ", "What does it say? ", "msg=", "My friend sent me this: ", "data:")
 
@@ -37,11 +39,9 @@ def _base32(rng: random.Random, text: str) -> str:
 
 
 def _hex(rng: random.Random, text: str) -> str:
-    return (
-        rng.choice(_ASKED) + text.encode().hex(rng.choice((" ", ":", "-")))
-        if rng.random() < 0.4
-        else (rng.choice(_ASKED) + text.encode().hex())
-    )
+    is_parted = rng.random() < 0.4
+    asked = rng.choice(_ASKED)
+    return asked + (text.encode().hex(rng.choice((" ", ":", "-"))) if is_parted else text.encode().hex())
 
 
 def _rot13(rng: random.Random, text: str) -> str:
@@ -111,7 +111,7 @@ def _case(rng: random.Random, text: str) -> str:
         return text.upper()
     if kind == 1:
         return text.lower()
-    if kind == 2:  # noqa: PLR2004 - the third of four
+    if kind == 2:
         return text.title()
     return "".join(rng.choice((c.upper(), c.lower())) for c in text)
 
@@ -125,7 +125,7 @@ def _typos(rng: random.Random, text: str) -> str:
             chars[at], chars[at + 1] = chars[at + 1], chars[at]
         elif kind == 1:
             chars[at] *= 2
-        elif kind == 2 and chars[at] != " ":  # noqa: PLR2004 - the third of four
+        elif kind == 2 and chars[at] != " ":
             chars[at] = ""
         else:
             near = _KEYS.get(chars[at].lower())

@@ -21,11 +21,12 @@ from training.guard.grammar import PHRASES, Grammar
 from training.guard.likeness import near_pairs
 from training.guard.rows import Row
 
-__all__ = ["LANGUAGES", "LongRow", "TECHNIQUES", "long_rows", "rows"]
+__all__ = ["LANGUAGES", "TECHNIQUES", "LongRow", "long_rows", "rows"]
 
 SEED: Final = 20261123
 TECHNIQUES: Final = (
-    "direct", "leak", "role", "fiction", "terminal", "split", "shots", "system", "format", "persuade", "refer",
+    "direct", "leak", "role", "fiction", "terminal", "split", "shots", "system", "format", "persuade",
+    "refer",
     "refuse", "prefix", "smuggle", "repeat", "exfil", "tool",
 )  # fmt: skip
 LANGUAGES: Final = tuple(sorted(path.stem for path in (PHRASES / "tongues").glob("*.txt")))
@@ -53,8 +54,10 @@ ALIKE: Final = 0.75
 _NO_SPACE: Final = frozenset({"zh", "ja", "th"})
 _CODES: Final = ("base64", "rot13", "hex", "reversed", "url", "base32")
 _ASKS: Final = (
-    "Summarise this:\n", "What does this say?\n\n", "List the dates in the text below.\n", "Who should I answer first?\n",
-    "Translate into Dutch:\n", "Is anything urgent in here?\n\n", "Tool result:\n", "Explain to a beginner:\n\n",
+    "Summarise this:\n", "What does this say?\n\n", "List the dates in the text below.\n",
+    "Who should I answer first?\n",
+    "Translate into Dutch:\n", "Is anything urgent in here?\n\n", "Tool result:\n",
+    "Explain to a beginner:\n\n",
 )  # fmt: skip
 
 
@@ -325,8 +328,8 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=0, help="texts to print of each kind")
     arguments = parser.parse_args()
     made = rows(arguments.seed, scale=arguments.scale)
-    for title, key in (("kind", lambda row: row.category), ("language", lambda row: row.lang)):
-        counts = Counter((key(row), row.is_attack) for row in made)
+    for title in ("category", "lang"):
+        counts = Counter((str(getattr(row, title)), row.is_attack) for row in made)
         print(f"{title:28}{'attack':>8}{'harmless':>10}")  # noqa: T201
         for name in sorted({name for name, _ in counts}):
             print(f"{name:28}{counts[name, True]:8}{counts[name, False]:10}")  # noqa: T201
