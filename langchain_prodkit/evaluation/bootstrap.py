@@ -78,31 +78,33 @@ class Resampler:
     def _means(self, gaps: Sequence[float]) -> list[float]:
         n = len(gaps)
         draws = max(min(self._draws, _MOST_PICKS // n), min(self._draws, _LEAST_DRAWS))
-        means: list[float] = []
         if n not in self._kept:
-            self._kept = {n: [self._picked(n, words) for words in self._blocks(n, draws)]}
-        for picked in self._kept[n]:
+            self._kept = {n: list(self._picks(n, draws))}
+        means: list[float] = []
+        for picks in self._kept[n]:
             if self._numpy is None:
                 take = gaps.__getitem__
-                means += [sum(map(take, picked[at : at + n])) / n for at in range(0, len(picked), n)]
+                means += [sum(map(take, picks[at : at + n])) / n for at in range(0, len(picks), n)]
             else:
-                values = self._numpy.asarray(gaps, dtype=float)[picked]
+                values = self._numpy.asarray(gaps, dtype=float)[picks]
                 means += values.reshape(-1, n).mean(axis=1).tolist()
         return means
 
-    def _picked(self, n: int, words: array[int]) -> Any:
-        if self._numpy is None:
-            return array("I", [word * n >> _WORD for word in words])
-        wide = self._numpy.frombuffer(words, dtype="uint32").astype("uint64")
-        return (wide * self._numpy.uint64(n) >> self._numpy.uint64(_WORD)).astype("int32")
-
-    def _blocks(self, n: int, draws: int) -> Iterator[array[int]]:
-        stream = random.Random(self._seed)  # noqa: S311 - statistics
+    def _picks(self, n: int, draws: int) -> Iterator[Any]:
+        """Give the places that are drawn, a block of draws at a time."""
         step = max(1, _BLOCK // n)
-        for done in range(0, draws, step):
-            words = array("I")
-            words.frombytes(stream.randbytes(min(step, draws - done) * n * words.itemsize))
-            yield words
+        sizes = [min(step, draws - done) * n for done in range(0, draws, step)]
+        if self._numpy is None:
+            stream = random.Random(self._seed)  # noqa: S311 - statistics
+            for size in sizes:
+                words = array("I", stream.randbytes(size * array("I").itemsize))
+                yield array("I", [word * n >> _WORD for word in words])
+            return
+        # The same generator, seeded the same way, gives the same words.
+        numbers = self._numpy.random.RandomState([self._seed])
+        for size in sizes:
+            wide = numbers.randint(0, 1 << _WORD, size=size, dtype="uint32").astype("uint64")
+            yield (wide * self._numpy.uint64(n) >> self._numpy.uint64(_WORD)).astype("int32")
 
 
 def detectable_drop(*, n: int, variance: float, width: float, alpha: float) -> float | None:

@@ -110,6 +110,9 @@ class Gate:
         if not 0 < alpha < 0.5 or min_rows < 1 or draws < 100:  # noqa: PLR2004 - fewer draws say nothing
             msg = "alpha must lie between 0 and 0.5, min_rows be at least 1 and draws at least 100"
             raise ConfigurationError(msg)
+        if not 0 <= seed < 1 << 32:
+            msg = "seed must be a whole number from 0 to 4294967295"
+            raise ConfigurationError(msg)
         self.thresholds: Mapping[str, Threshold] = given
         self.baseline = _taken(baseline)
         self._metrics = None if metrics is None else tuple(dict.fromkeys(metrics))
