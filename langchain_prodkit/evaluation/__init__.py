@@ -12,6 +12,12 @@ from langchain_prodkit._lazy import lazy_names
 
 if TYPE_CHECKING:
     from langchain_prodkit.evaluation.baseline import Baseline
+    from langchain_prodkit.evaluation.bridges import (
+        as_mlflow_metric,
+        as_mlflow_rows,
+        as_mlflow_scorer,
+        one_writer,
+    )
     from langchain_prodkit.evaluation.callback import CallbackStatistics, MLflowEvalCallback, is_error
     from langchain_prodkit.evaluation.checks import (
         Check,
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
     from langchain_prodkit.evaluation.embeddings import MiniLMEmbeddings
     from langchain_prodkit.evaluation.gate import Gate
     from langchain_prodkit.evaluation.gate_result import GateResult, MetricVerdict, Outcome
-    from langchain_prodkit.evaluation.judge import ChatModelJudge, JudgeStatistics
+    from langchain_prodkit.evaluation.judge import ChatModelJudge
     from langchain_prodkit.evaluation.judge_budget import BudgetStatistics, JudgeBudget
     from langchain_prodkit.evaluation.judge_cache import JsonlJudgeCache, JudgeCache, SqliteJudgeCache
     from langchain_prodkit.evaluation.judge_metrics import (
@@ -40,10 +46,13 @@ if TYPE_CHECKING:
         relevance,
         rubric,
     )
+    from langchain_prodkit.evaluation.judge_model import JudgeStatistics
     from langchain_prodkit.evaluation.judge_verdict import JUDGE_DOWN, Verdict, is_judge_down
     from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics, metric
     from langchain_prodkit.evaluation.mlflow_log import StoredRun, read_run
+    from langchain_prodkit.evaluation.mlflow_scorers import from_mlflow_metric, from_mlflow_scorer
     from langchain_prodkit.evaluation.output_check import OutputCheckRunnable
+    from langchain_prodkit.evaluation.questions import agenerate_questions, generate_questions
     from langchain_prodkit.evaluation.record import Context, EvalRecord, Feedback
     from langchain_prodkit.evaluation.report import (
         EvalReport,
@@ -98,15 +107,23 @@ __all__ = [
     "Threshold",
     "Verdict",
     "aevaluate",
+    "agenerate_questions",
     "answer_correctness",
+    "as_mlflow_metric",
+    "as_mlflow_rows",
+    "as_mlflow_scorer",
     "check",
     "default_metrics",
     "evaluate",
     "faithfulness",
+    "from_mlflow_metric",
+    "from_mlflow_scorer",
+    "generate_questions",
     "is_error",
     "is_judge_down",
     "metric",
     "metric_check",
+    "one_writer",
     "read_run",
     "relevance",
     "rubric",
@@ -117,6 +134,7 @@ __getattr__, __dir__ = lazy_names(
     globals(),
     {
         "JUDGE_DOWN": "judge_verdict",
+        "Baseline": "baseline",
         "BudgetStatistics": "judge_budget",
         "CallbackStatistics": "callback",
         "ChatModelJudge": "judge",
@@ -129,12 +147,14 @@ __getattr__, __dir__ = lazy_names(
         "FailedRow": "report",
         "Feedback": "record",
         "ForbiddenPattern": "checks",
+        "Gate": "gate",
+        "GateResult": "gate_result",
         "GroundedNumbers": "checks",
         "JsonlJudgeCache": "judge_cache",
         "JudgeBudget": "judge_budget",
         "JudgeCache": "judge_cache",
         "JudgeMetric": "judge_metrics",
-        "JudgeStatistics": "judge",
+        "JudgeStatistics": "judge_model",
         "MLflowEvalCallback": "callback",
         "MatchesPattern": "checks",
         "MaxChars": "checks",
@@ -142,31 +162,36 @@ __getattr__, __dir__ = lazy_names(
         "Metric": "metrics",
         "MetricChange": "report",
         "MetricSummary": "report",
+        "MetricVerdict": "gate_result",
         "MiniLMEmbeddings": "embeddings",
         "NoRefusal": "checks",
         "NotEmpty": "checks",
+        "Outcome": "gate_result",
         "OutputCheckRunnable": "output_check",
         "RowScores": "report",
         "Score": "metrics",
         "SqliteJudgeCache": "judge_cache",
         "StoredRun": "mlflow_log",
-        "Verdict": "judge_verdict",
-        "Baseline": "baseline",
-        "Gate": "gate",
-        "GateResult": "gate_result",
-        "MetricVerdict": "gate_result",
-        "Outcome": "gate_result",
         "Threshold": "threshold",
+        "Verdict": "judge_verdict",
         "aevaluate": "scoring",
+        "agenerate_questions": "questions",
         "answer_correctness": "judge_metrics",
+        "as_mlflow_metric": "bridges",
+        "as_mlflow_rows": "bridges",
+        "as_mlflow_scorer": "bridges",
         "check": "checks",
         "default_metrics": "metrics",
         "evaluate": "scoring",
         "faithfulness": "judge_metrics",
+        "from_mlflow_metric": "mlflow_scorers",
+        "from_mlflow_scorer": "mlflow_scorers",
+        "generate_questions": "questions",
         "is_error": "callback",
         "is_judge_down": "judge_verdict",
         "metric": "metrics",
         "metric_check": "checks",
+        "one_writer": "bridges",
         "read_run": "mlflow_log",
         "relevance": "judge_metrics",
         "rubric": "judge_metrics",

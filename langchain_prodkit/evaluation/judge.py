@@ -6,67 +6,26 @@ import asyncio
 import hashlib
 import json
 import logging
-import threading
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableBinding
 
 from langchain_prodkit._chat import innermost
 from langchain_prodkit._runnable import Call, Steps
 from langchain_prodkit.errors import ConfigurationError
-from langchain_prodkit.evaluation.judge_answer import text_in
-from langchain_prodkit.evaluation.judge_budget import JudgeBudget, estimated
+from langchain_prodkit.evaluation.judge_budget import JudgeBudget
 from langchain_prodkit.evaluation.judge_cache import JudgeCache, judge_cache
-from langchain_prodkit.evaluation.judge_call import Ask, SilentJudgeError, failure_of
-from langchain_prodkit.evaluation.judge_line import Line
+from langchain_prodkit.evaluation.judge_model import JudgeModel, JudgeStatistics
 from langchain_prodkit.evaluation.judge_prompt import VERSION, Case, Inquiry, shown
-from langchain_prodkit.evaluation.judge_verdict import (
-    BUDGET_SPENT,
-    JUDGE_DOWN,
-    NO_VERDICT,
-    TOO_LONG,
-    Verdict,
-)
+from langchain_prodkit.evaluation.judge_verdict import NO_VERDICT, TOO_LONG, Verdict
 from langchain_prodkit.evaluation.metrics import Score
 from langchain_prodkit.evaluation.redaction import Redactor, redactor
-from langchain_prodkit.evaluation.workers import Crew
 
-if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
-
-__all__ = ["ChatModelJudge", "JudgeStatistics"]
+__all__ = ["ChatModelJudge"]
 
 _LOG: Final = logging.getLogger("langchain_prodkit.evaluation")
-_RETRY_S: Final = 0.3
-_REFUSES_SCHEMA: Final = (NotImplementedError, TypeError, ValueError, AttributeError)
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeStatistics:
-    """What a judge did so far."""
-
-    calls: int = 0
-    """Calls made to the model, of any kind."""
-    verdicts: int = 0
-    """Verdicts of the model."""
-    cached: int = 0
-    """Verdicts taken from the cache."""
-    confirmations: int = 0
-    """Calls made because a first verdict was a fail."""
-    unreadable: int = 0
-    """Answers that held no verdict."""
-    failures: int = 0
-    """Calls that failed: the judge's fault, not the answer's."""
-    cache_errors: int = 0
-    """Times the cache could not be read or written."""
-    input_tokens: int = 0
-    """Tokens of prompts, as the model reports them."""
-    output_tokens: int = 0
-    """Tokens of verdicts, as the model reports them."""
 
 
 class ChatModelJudge:
@@ -126,32 +85,22 @@ class ChatModelJudge:
             ConfigurationError: An argument makes no sense.
             StoreError: The cache cannot be opened.
         """
-        if not isinstance(llm, BaseChatModel | Runnable):
-            msg = f"a judge needs a chat model, not a {type(llm).__qualname__}"
-            raise ConfigurationError(msg)
-        if confirm_on_fail < 0 or breaker_after < 1 or not timeout_s > 0 or max_chars < 1:
-            msg = "confirm_on_fail is 0 or more, breaker_after and max_chars 1 or more, timeout_s above 0"
+        if confirm_on_fail < 0 or max_chars < 1:
+            msg = "confirm_on_fail is 0 or more, max_chars 1 or more"
             raise ConfigurationError(msg)
         if isinstance(cache, str | Path):
             cache = judge_cache(cache)
         if cache is not None and not isinstance(cache, JudgeCache):
             msg = "cache= is the path of a file, or has get(key) and put(key, verdict)"
             raise ConfigurationError(msg)
-        self._llm = llm
         self._cache = cache
-        self._budget = budget
         self._confirm = confirm_on_fail
         self._redact = None if redact is None else redactor(redact)
         self._max_chars = max_chars
-        self._is_structured = structured == "auto" and _may_be_structured(llm)
-        self._model_name = _model_name(llm)
         self._identity = _identity(llm, name)
-        self._line = Line(llm, timeout_s=timeout_s, breaker_after=breaker_after)
-        self._crew = Crew()
-        self._lock = threading.Lock()
-        self._counts = dict.fromkeys((field.name for field in fields(JudgeStatistics)), 0)
-        if budget is not None:
-            budget.check(self._model_name)
+        self._model = JudgeModel(
+            llm, timeout_s=timeout_s, breaker_after=breaker_after, budget=budget, structured=structured
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.statistics()})"
@@ -159,16 +108,15 @@ class ChatModelJudge:
     @property
     def is_down(self) -> bool:
         """Whether the judge is given up for now."""
-        return self._line.is_down
+        return self._model.is_down
 
     def statistics(self) -> JudgeStatistics:
         """Count what was asked so far."""
-        with self._lock:
-            return JudgeStatistics(**self._counts)
+        return self._model.statistics()
 
     def begin(self) -> None:
         """Give a judge that was down another chance; called when an evaluation begins."""
-        self._line.begin()
+        self._model.begin()
 
     def judge(self, inquiry: Inquiry, case: Case, *, pass_mark: float, is_low_better: bool) -> Steps[Score]:
         """Judge one row: the body that metrics drive."""
@@ -207,7 +155,7 @@ class ChatModelJudge:
             is_settled = not against or max(against, len(votes) - against) >= needed
             if is_settled or len(votes) > self._confirm:
                 break
-            self._count(confirmations=1)
+            self._model.count(confirmations=1)
         # Where they are even, the first verdict stands: it is a fail.
         is_fail = against * 2 >= len(votes)
         chosen = next(vote for vote in votes if fails(vote) == is_fail)
@@ -217,84 +165,15 @@ class ChatModelJudge:
         """Ask until there is a verdict, twice at most."""
         for is_again in (False, True):
             messages = shown(inquiry, case, is_again=is_again)
-            answer = yield from self._answered(inquiry, messages)
+            answer = yield from self._model.ask(inquiry.form.schema, messages)
             if isinstance(answer, Score):
                 return answer
             verdict = inquiry.form.read(answer)
             if verdict is not None:
-                self._count(verdicts=1)
+                self._model.count(verdicts=1)
                 return verdict
-            self._count(unreadable=1)
+            self._model.count(unreadable=1)
         return Score(error=NO_VERDICT)
-
-    def _answered(self, inquiry: Inquiry, messages: list[BaseMessage]) -> Steps[str | Score]:
-        """Make the call, once more where it may have been a passing failure."""
-        is_again = is_plain = False
-        while True:
-            if self._line.is_down:
-                return Score(skipped=JUDGE_DOWN)
-            if self._budget is not None and not self._budget.take():
-                return Score(skipped=BUDGET_SPENT)
-            self._count(calls=1)
-            model = self._llm if is_plain else self._model(inquiry)
-            try:
-                answer = yield Ask(model, messages, self._line, self._crew)
-            except SilentJudgeError:
-                self._count(failures=1)
-                return Score(skipped=JUDGE_DOWN)
-            except Exception as error:  # noqa: BLE001 - a provider may raise anything, with the text in it
-                failure = failure_of(error)
-                if model is not self._llm and (failure == "row" or isinstance(error, _REFUSES_SCHEMA)):
-                    # Perhaps the schema is what it objects to: asked in words it would not.
-                    is_plain = True
-                    continue
-                if failure == "answer":
-                    self._line.answered()
-                    return ""
-                score = self._failed(failure, error)
-                if failure != "passing" or is_again or self._line.is_down:
-                    return score
-                is_again = True
-                yield Call(threading.Event().wait, asyncio.sleep, _RETRY_S)
-                continue
-            self._is_structured = self._is_structured and not is_plain
-            self._line.answered()
-            return self._charged(messages, answer)
-
-    def _failed(self, failure: str, error: Exception) -> Score:
-        self._count(failures=1)
-        kind = type(error).__name__
-        if failure == "budget":
-            return Score(skipped=BUDGET_SPENT)
-        if failure == "row":
-            self._line.answered()
-            return Score(error=f"judge refused the row: {kind}")
-        self._line.failed()
-        return Score(error=f"{JUDGE_DOWN}: {kind}")
-
-    def _charged(self, messages: list[BaseMessage], answer: Any) -> str:
-        text = text_in(answer)
-        usage = answer.usage_metadata if isinstance(answer, AIMessage) else None
-        if usage is not None:
-            self._count(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"])
-        if self._budget is not None:
-            self._budget.charge(self._model_name, usage, estimated(messages, text))
-        return text
-
-    def _model(self, inquiry: Inquiry) -> Runnable[Any, Any]:
-        if not self._is_structured:
-            return self._llm
-        llm: Any = self._llm
-        try:
-            # Its first step is the model held to the schema. The parser behind it is left out: answers are
-            # read here; and so is `include_raw`, whose threads an interpreter waits for when it exits.
-            held = llm.with_structured_output(inquiry.form.schema).first
-        except Exception:  # noqa: BLE001 - a model that cannot is asked in words
-            held = None
-        if held is None or not isinstance(innermost(held), BaseChatModel):
-            self._is_structured = False
-            return self._llm
-        return held  # type: ignore[no-any-return]
 
     # -- what was judged before -----------------------------------------------------------------------
 
@@ -318,9 +197,11 @@ class ChatModelJudge:
         except Exception as error:  # noqa: BLE001 - see JudgeCache
             self._cache_failed(error)
             return None
-        if verdict is not None:
-            self._count(cached=1)
-        return verdict
+        if verdict is None:
+            return None
+        self._model.count(cached=1)
+        # Somebody else may have written it without `redact=`.
+        return self._redacted(verdict)
 
     def _keep(self, key: str, verdict: Verdict) -> Steps[Verdict]:
         if self._cache is None:
@@ -333,10 +214,8 @@ class ChatModelJudge:
         return kept
 
     def _cache_failed(self, error: Exception) -> None:
-        with self._lock:
-            self._counts["cache_errors"] += 1
-            is_first = self._counts["cache_errors"] == 1
-        if is_first:
+        self._model.count(cache_errors=1)
+        if self._model.statistics().cache_errors == 1:
             _LOG.warning("the judge's cache cannot be used (%s); verdicts are not kept", type(error).__name__)
 
     def _redacted(self, verdict: Verdict) -> Verdict:
@@ -348,11 +227,6 @@ class ChatModelJudge:
             rationale = ""
         return Verdict(verdict.value, rationale, verdict.votes)
 
-    def _count(self, **more: int) -> None:
-        with self._lock:
-            for name, number in more.items():
-                self._counts[name] += number
-
 
 def _offline(func: Any, *args: Any) -> Call:
     """Make a step of a call that blocks: a file may be locked by somebody else for a while."""
@@ -361,23 +235,6 @@ def _offline(func: Any, *args: Any) -> Call:
         return await asyncio.to_thread(func, *args)
 
     return Call(func, aside, *args)
-
-
-def _may_be_structured(llm: Any) -> bool:
-    # What is bound to a model would be lost on the way.
-    return isinstance(llm, BaseChatModel) and (
-        type(innermost(llm)).with_structured_output is not BaseChatModel.with_structured_output
-        or type(innermost(llm)).bind_tools is not BaseChatModel.bind_tools
-    )
-
-
-def _model_name(llm: Any) -> str:
-    inner = innermost(llm)
-    for name in ("model_name", "model", "model_id"):
-        value = getattr(inner, name, None)
-        if isinstance(value, str) and value:
-            return value
-    return type(inner).__name__
 
 
 def _identity(llm: Any, name: str | None) -> Any:

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_prodkit.evaluation.judge_verdict import Verdict
 
-__all__ = ["Claims", "Form", "Scale", "text_in"]
+__all__ = ["Claims", "Form", "Scale", "objects_in", "text_in"]
 
 MAX_CHARS: Final = 60_000
 """A judge that writes more than this has lost its way."""
@@ -88,7 +88,7 @@ class Scale:
         """Find the one score in the text; several that differ are none."""
         found = [
             (value, reason)
-            for item in _objects(text)
+            for item in objects_in(text)
             if (value := self._number(_first(item, _VALUES))) is not None
             for reason in (_text(_first(item, _REASONS)),)
         ]
@@ -134,7 +134,7 @@ class Claims:
 
     def read(self, text: str) -> Verdict | None:
         """Count the supported among the claims; several lists that differ are none."""
-        found = [read for item in _objects(text) if (read := _claims(item)) is not None]
+        found = [read for item in objects_in(text) if (read := _claims(item)) is not None]
         if not found or any(claims != found[0] for claims in found):
             return None
         claims = found[0]
@@ -180,7 +180,7 @@ def _claims(item: Mapping[str, Any]) -> list[tuple[str, bool]] | None:
     return claims
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
+def objects_in(text: str) -> Iterator[dict[str, Any]]:
     """Find the JSON objects in a text that are not part of another one."""
     if len(text) > MAX_CHARS:
         return

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from langchain_prodkit.evaluation.judge_answer import Form
     from langchain_prodkit.evaluation.record import EvalRecord
 
-__all__ = ["VERSION", "Case", "Inquiry", "bordered", "case_of", "shown"]
+__all__ = ["VERSION", "Case", "Inquiry", "bordered", "case_of", "clean", "shown"]
 
 VERSION: Final = "1"
 """Of the wording below; raised whenever it changes, so that no verdict of another wording is reused."""
@@ -89,7 +89,7 @@ def case_of(row: EvalRecord, shows: tuple[str, ...]) -> Case:
             found.append((label, row.answer))
         else:
             found.append((label, text_of(row.expected)))
-    return Case(tuple((label, _clean(text)) for label, text in found))
+    return Case(tuple((label, clean(text)) for label, text in found))
 
 
 def shown(inquiry: Inquiry, case: Case, *, is_again: bool = False) -> list[BaseMessage]:
@@ -111,6 +111,7 @@ def bordered(texts: tuple[tuple[str, str], ...]) -> tuple[str, str]:
     )
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Give a text that can be sent and says the same to every model."""
     # Half a character cannot be sent, and a control character is read differently by every model.
     return _BREAKS.sub(" ", text.encode("utf-8", "replace").decode("utf-8"))
