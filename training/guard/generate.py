@@ -12,7 +12,7 @@ import argparse
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from training.guard.carriers import KINDS, carrier
@@ -21,7 +21,7 @@ from training.guard.grammar import PHRASES, Grammar
 from training.guard.likeness import near_pairs
 from training.guard.rows import Row
 
-__all__ = ["LANGUAGES", "TECHNIQUES", "LongRow", "long_rows", "rows"]
+__all__ = ["LANGUAGES", "TECHNIQUES", "long_rows", "rows"]
 
 SEED: Final = 20261123
 TECHNIQUES: Final = (
@@ -59,15 +59,6 @@ _ASKS: Final = (
     "Translate into Dutch:\n", "Is anything urgent in here?\n\n", "Tool result:\n",
     "Explain to a beginner:\n\n",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class LongRow:
-    """A document of 3,000 to 12,000 characters."""
-
-    row: Row
-    span: tuple[int, int] | None
-    """Where the attack stands; None when there is none."""
 
 
 class _Maker:
@@ -188,12 +179,11 @@ class _Maker:
         clean = paper.holding(self.remark())[0]
         if not paper.is_wrapped and self.chance(0.5):
             clean = paper.clean()
-        injected = paper.holding(said)[0]
-        if self.chance(0.12):
-            ask = self.rng.choice(_ASKS)
-            clean, injected = ask + clean, ask + injected
-        yield Row(clean, False, "own", f"clean_{kind}", "en")
-        yield Row(injected, True, "own", f"carrier_{kind}:{form.removeprefix('inject_')}", "en")
+        injected, (start, end) = paper.holding(said)
+        ask = self.rng.choice(_ASKS) if self.chance(0.12) else ""
+        place = start + len(ask), end + len(ask)
+        yield Row(ask + clean, False, "own", f"clean_{kind}", "en")
+        yield Row(ask + injected, True, "own", f"carrier_{kind}:{form.removeprefix('inject_')}", "en", place)
 
     def foreign_documents(self, code: str) -> Iterator[Row]:
         """Yield the same in another language; the attack is in it, or in English."""
@@ -203,25 +193,37 @@ class _Maker:
         said, form = (tongue.say("doc"), "inject_foreign") if self.chance(0.65) else self.injection()
         remark = tongue.say("text") if self.chance(0.6) else self.foreign(code)
         clean, injected = (gap.join([*units[:at], put, *units[at:]]) for put in (remark, said))
+        start = len(gap.join([*units[:at], ""]))
         yield Row(clean, False, "own", "clean_foreign", code)
-        yield Row(injected, True, "own", f"carrier_foreign:{form.removeprefix('inject_')}", code)
+        category = f"carrier_foreign:{form.removeprefix('inject_')}"
+        yield Row(injected, True, "own", category, code, (start, start + len(said)))
 
-    def long_document(self, length: int) -> tuple[str, str, tuple[int, int]]:
-        """Give a clean long document, the same one injected, and where."""
+    def long_documents(self, length: int) -> Iterator[Row]:
+        """Yield a clean long document, and the same one with an attack anywhere in it."""
         kind = self.rng.choice(
-            ("web", "email", "chat", "log", "files", "markdown", "notes", "search", "code", "messages")
+            (
+                "web",
+                "email",
+                "chat",
+                "log",
+                "files",
+                "markdown",
+                "notes",
+                "search",
+                "code",
+                "messages",
+                "manual",
+            )
         )
-        paper = carrier(kind, self.rng, self.papers, size=1)
-        while len(paper.text) < length:
-            paper = carrier(kind, self.rng, self.papers, size=round(paper_size(paper.text, length)))
+        size = length // 45
+        paper = carrier(kind, self.rng, self.papers, size=size)
+        while not length <= len(paper.text) <= length * 1.2:
+            size = round(size * length * 1.1 / len(paper.text))
+            paper = carrier(kind, self.rng, self.papers, size=size)
         said = self.injection()[0] if self.chance(0.7) else self.attack()
-        text, span = paper.holding(said)
-        return paper.holding(self.remark())[0], text, span
-
-
-def paper_size(text: str, length: int) -> float:
-    """Say how many sentences more a document needs, from one that turned out too short."""
-    return 2 + length / 45 * (1.3 if len(text) > length / 3 else 1.0)
+        injected, place = paper.holding(said)
+        yield Row(paper.holding(self.remark())[0], False, "own", f"clean_long_{length}", "en")
+        yield Row(injected, True, "own", f"carrier_long_{length}", "en", place)
 
 
 def _techniques(make: _Maker) -> Iterator[Row]:
@@ -272,6 +274,8 @@ def _carriers(make: _Maker) -> Iterator[Row]:
     for code in LANGUAGES:
         for _ in range(make.count(PER_FOREIGN)):
             yield from make.foreign_documents(code)
+    for _ in range(make.count(150)):
+        yield from make.long_documents(make.rng.choice((1_000, 2_000, 4_000)))
 
 
 def rows(seed: int = SEED, *, scale: float = 1.0) -> list[Row]:
@@ -291,12 +295,11 @@ def rows(seed: int = SEED, *, scale: float = 1.0) -> list[Row]:
     )
     for part in parts:
         for row in part(make):
-            text = row.text
+            text = row.text.strip()
             if part in (_techniques, _talk, _carriers) and make.chance(NOISE_SHARE):
-                text = noisy(make.rng, text)
-            found.setdefault(
-                text.strip(), Row(text.strip(), row.is_attack, row.source, row.category, row.lang)
-            )
+                text = noisy(make.rng, text).strip()
+            place = row.place if text == row.text else None
+            found.setdefault(text, replace(row, text=text, place=place))
     made = list(found.values())
     loose = [at for at, row in enumerate(made) if not (row.is_document or row.category.startswith("own_enc"))]
     dropped: set[int] = set()
@@ -308,15 +311,12 @@ def rows(seed: int = SEED, *, scale: float = 1.0) -> list[Row]:
     return kept
 
 
-def long_rows(seed: int = SEED, *, count: int = 300) -> list[LongRow]:
-    """Make `count` pairs of long documents, clean and with one attack somewhere in them."""
+def long_rows(seed: int = SEED, *, count: int = 300) -> list[Row]:
+    """Make `count` pairs of documents of 3,000 to 12,000 characters, clean and with one attack somewhere."""
+    made: list[Row] = []
     make = _Maker(seed + 1, 1.0)
-    made = []
     for _ in range(count):
-        length = make.rng.choice((3_000, 4_500, 6_000, 8_000, 11_000))
-        clean, injected, span = make.long_document(length)
-        made.append(LongRow(Row(clean, False, "own", f"clean_long_{length}", "en"), None))
-        made.append(LongRow(Row(injected, True, "own", f"carrier_long_{length}", "en"), span))
+        made += make.long_documents(make.rng.choice((3_000, 4_500, 6_000, 8_000, 11_000)))
     return made
 
 
