@@ -20,10 +20,10 @@ from langchain_prodkit.guard.windows import Encoded, WindowedClassifier
 __all__ = ["EmbeddedClassifier"]
 
 LAYER: Final = "classifier"
-READ_CHARS: Final = 6_000
-"""About 1,500 tokens of English: what one core reads in 150 ms."""
-STRETCH_CHARS: Final = 500
-"""About one window, so that an attack between harmless sentences fills much of what is judged at once."""
+READ_CHARS: Final = 9_000
+"""About 2,250 tokens of English: what one core reads in a fifth of a second."""
+STRETCH_CHARS: Final = 240
+"""About half a window: short enough that one attack makes a stretch stand out."""
 
 
 class EmbeddedClassifier(WindowedClassifier):
@@ -59,8 +59,8 @@ class EmbeddedClassifier(WindowedClassifier):
     sha256: str | None = None
     """SHA-256 of `card.json`, and so of everything the card names; None to trust the folder's card."""
     max_chars: int = Field(default=READ_CHARS, ge=4 * STRETCH_CHARS)
-    """Characters of one text that are read at most: the beginning, the end, and the stretches of 500
-    characters between them that the n-gram layer, which reads everything, finds worst."""
+    """Characters of one text that are read at most: the beginning, the end, and the short
+    stretches between them that the n-gram layer, which reads everything, finds worst."""
     threads: int = Field(default=1, ge=1)
     """Threads that one call computes with."""
 

@@ -66,21 +66,27 @@ def stretches(
     """Say which parts of a text are read when only `max_chars` of it can be.
 
     The beginning and the end always, and between them the stretches of `size` characters that the
-    n-gram layer, which reads all of them, finds worst. A tenth of each is shared with the next one, so
-    that no attack is cut in two unseen.
+    n-gram layer, which reads all of them, finds worst, each with a sixth more on either side, so that
+    no attack is cut in two unseen.
     """
     if len(text) <= max_chars:
         return [(0, len(text))]
-    stride = size - size // 10
-    spans = [(at, min(at + size, len(text))) for at in range(0, len(text) - size // 10, stride)]
-    room = max(max_chars // size, 2)
-    middle = range(1, len(spans) - 1)
-    heat = (ranking or NgramClassifier()).heat([text[start:end] for start, end in spans[1:-1]])
-    worst = sorted(middle, key=lambda at: -heat[at - 1])[: room - 2]
-    chosen = sorted({0, *worst, len(spans) - 1})
+    edge = size // 6
+    cells = [text[at : at + size] for at in range(0, len(text), size)]
+    last = len(cells) - 1
+    heat = (ranking or NgramClassifier()).heat(cells)
+    chosen: set[int] = set()
+    left = max_chars
+    for cell in (0, last, *sorted(range(1, last), key=lambda cell: -heat[cell])):
+        # Neighbours share their edges.
+        costs = size + 2 * edge * (1 - len({cell - 1, cell + 1} & chosen))
+        if costs > left:
+            break
+        chosen.add(cell)
+        left -= costs
     joined: list[tuple[int, int]] = []
-    for at in chosen:
-        start, end = spans[at]
+    for cell in sorted(chosen):
+        start, end = max(cell * size - edge, 0), min((cell + 1) * size + edge, len(text))
         if joined and joined[-1][1] >= start:
             joined[-1] = (joined[-1][0], end)
         else:

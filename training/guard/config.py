@@ -36,7 +36,7 @@ class Recipe:
 
 
 RECIPES: Final = {
-    "cpu": Recipe(plan="tpttptt", steps=3_000, batch=32, rate=2e-4, decay=0.9, generated_from=1_000),
+    "cpu": Recipe(plan="tpttptt", steps=3_000, batch=32, rate=2e-4, decay=0.9, generated_from=900),
     "gpu": Recipe(
         plan="tpttptt",
         steps=24_000,

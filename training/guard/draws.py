@@ -19,25 +19,28 @@ from training.guard.vocabulary import CLOSE, OPEN
 __all__ = ["SHARES", "Draw", "Draws"]
 
 SHARES: Final = {
-    "real": 0.13,
-    "made": 0.14,
-    "injected": 0.11,
-    "implanted": 0.06,
-    "harmless": 0.33,
-    "clean": 0.23,
+    "real": 0.12,
+    "made": 0.15,
+    "injected": 0.14,
+    "implanted": 0.05,
+    "asked": 0.17,
+    "composed": 0.15,
+    "clean": 0.22,
 }
 """Attacks that people wrote, attacks that generators wrote, documents with an attack, clean documents
-that get one here; what users ask for, and clean documents."""
+that get one here; what users asked for, what generators say users ask for, and clean documents."""
 WEIGHTS: Final = {
     "real": (1.0, 1.0),
     "made": (1.0, 1.0),
     "injected": (0.0, 1.0),
     "implanted": (0.0, 1.0),
-    "harmless": (1.0, 0.5),
+    "asked": (1.0, 0.5),
+    "composed": (1.0, 0.5),
     "clean": (0.4, 1.0),
 }
 """How much each kind counts for the heads `user` and `document`. A document with an instruction says
 nothing about users; a user's attack is one in a document too."""
+HARMLESS: Final = frozenset({"asked", "composed", "clean"})
 HARD: Final = 1.6
 """How much more a group of harmless texts with attack words is drawn."""
 CHUNK: Final = 20
@@ -83,7 +86,7 @@ class Draws:
         for text in texts:
             row = text.row
             if not row.is_attack:
-                kinds["clean" if row.is_document else "harmless"].append(text)
+                kinds["clean" if row.is_document else "composed" if row.is_composed else "asked"].append(text)
             elif row.is_document:
                 kinds["injected"].append(text)
             else:
@@ -119,7 +122,7 @@ class Draws:
             shown, hot = text.text, text.hot
             if (
                 hot is None
-                and kind in {"real", "made", "harmless"}
+                and kind in {"real", "made", "asked", "composed"}
                 and len(shown) < LONGEST_NOTE
                 and rng.random() < 0.1
             ):
@@ -133,7 +136,7 @@ class Draws:
         if len(ids) > self.room:
             start = self._start(found.offsets, hot, kind, rng)
             ids = ids[start : start + self.room]
-        return Draw([OPEN, *ids, CLOSE], kind not in {"harmless", "clean"}, WEIGHTS[kind])
+        return Draw([OPEN, *ids, CLOSE], kind not in HARMLESS, WEIGHTS[kind])
 
     def _start(
         self, offsets: Sequence[tuple[int, int]], hot: int | None, kind: str, rng: random.Random
@@ -149,7 +152,7 @@ class Draws:
 
     def _beside(self, shown: str, rng: random.Random) -> str:
         """Put something harmless before or after it."""
-        other = self.pools["harmless"].draw(rng).text[:LONGEST_NOTE]
+        other = self.pools["asked"].draw(rng).text[:LONGEST_NOTE]
         between = rng.choice((" ", "\n", "\n\n"))
         return other + between + shown if rng.random() < 0.5 else shown + between + other
 
@@ -171,9 +174,12 @@ class Draws:
 LONGEST_NOTE: Final = 300
 
 
-def _group(text: Text) -> tuple[str, str]:
-    return text.row.group
+def _group(text: Text) -> tuple[str, ...]:
+    """Texts that share a group share its weight; own texts of each language are a group of their own."""
+    row = text.row
+    return (*row.group, row.lang) if row.category.startswith("own_tongue") else row.group
 
 
 def _is_hard(text: Text) -> bool:
-    return not text.row.is_attack and _HARD.search(text.row.category) is not None
+    row = text.row
+    return not row.is_attack and row.source != "own" and _HARD.search(row.category) is not None

