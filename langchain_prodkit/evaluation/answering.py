@@ -41,7 +41,7 @@ def answered(
     open_rows = [row for row in rows if row.id not in kept]
     runs = [uuid.uuid4() for _ in open_rows]
     # Each run's record is taken as it ends, so that no more of them wait than run at once.
-    recorder = MLflowEvalCallback(max_pending=len(rows) + 1, max_open=len(rows) + 1)
+    recorder = MLflowEvalCallback(max_pending=len(rows) + 1, max_open=len(rows) + 1, max_record_bytes=None)
     configs: list[RunnableConfig] = [
         {"run_id": run, "callbacks": [recorder], "max_concurrency": max_concurrency} for run in runs
     ]

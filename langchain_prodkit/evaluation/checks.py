@@ -8,9 +8,19 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    Protocol,
+    TypeAlias,
+    overload,
+    runtime_checkable,
+)
 
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
 
 from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError
@@ -67,6 +77,15 @@ class _Ready(Written):
     """A check that can be written by `dumps` and pickled."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **kwargs: Any) -> None:
+        try:
+            super().__init__(**kwargs)
+        except ValidationError as error:
+            fields = sorted({str(e["loc"][0]) for e in error.errors(include_input=False) if e["loc"]})
+            msg = f"{type(self).__name__} does not understand: {', '.join(fields) or 'pattern'}"
+            raise ConfigurationError(msg) from None
+
     name: str = Field(default="", pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
 
 
@@ -129,8 +148,7 @@ class _PatternCheck(_Ready):
         try:
             self._compiled = re.compile(self.pattern, re.IGNORECASE if self.ignore_case else 0)
         except re.error:
-            msg = f"the pattern of {type(self).__name__} is no regular expression"
-            raise ConfigurationError(msg) from None
+            raise ValueError from None
 
     def _found(self, row: EvalRecord) -> bool:
         return self._compiled.search(row.answer) is not None
@@ -188,10 +206,13 @@ class GroundedNumbers(_Ready):
         return CheckResult(passed, "" if passed else "unknown_number", float(unknown))
 
 
+Judge: TypeAlias = Callable[[EvalRecord], CheckResult | bool]
+
+
 class FunctionCheck:
     """A function from a row to a `CheckResult` or a bool, as a check; made by `check`."""
 
-    def __init__(self, func: Callable[[EvalRecord], CheckResult | bool], name: str) -> None:
+    def __init__(self, func: Judge, name: str) -> None:
         """Call `func` for every row."""
         self.func = func
         self.name = _valid_name(name)
@@ -219,7 +240,17 @@ class FunctionCheck:
         return self.__qualname__ if found is self else (FunctionCheck, (self.func, self.name))
 
 
-def check(func: Callable[[EvalRecord], CheckResult | bool] | None = None, *, name: str | None = None) -> Any:
+@overload
+def check(func: Judge, *, name: str | None = None) -> FunctionCheck: ...
+
+
+@overload
+def check(func: None = None, *, name: str | None = None) -> Callable[[Judge], FunctionCheck]: ...
+
+
+def check(
+    func: Judge | None = None, *, name: str | None = None
+) -> FunctionCheck | Callable[[Judge], FunctionCheck]:
     """Make a check of a function from `EvalRecord` to True or False, or to a `CheckResult`.
 
     ```python
@@ -232,7 +263,7 @@ def check(func: Callable[[EvalRecord], CheckResult | bool] | None = None, *, nam
         ConfigurationError: The name has other characters than letters, digits and `_ - .`.
     """
 
-    def made(func: Callable[[EvalRecord], CheckResult | bool]) -> FunctionCheck:
+    def made(func: Judge) -> FunctionCheck:
         return FunctionCheck(func, name or func.__name__)
 
     return made if func is None else made(func)

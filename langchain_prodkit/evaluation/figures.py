@@ -29,6 +29,12 @@ _WORDS: Final = {word: Decimal(value) for value, word in enumerate(_COUNTED)} | 
     "seventy": Decimal(70), "eighty": Decimal(80), "ninety": Decimal(90), "hundred": Decimal(100),
     "thousand": Decimal(1000), "dozen": Decimal(12), "twice": Decimal(2), "once": Decimal(1),
 }  # fmt: skip
+_MONTHS: Final = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTH: Final = re.compile(
+    # "May 1" and "1st of May", but not "you may".
+    rf"(\d(?:st|nd|rd|th)?[ ](?:of[ ])?)?\b({'|'.join(_MONTHS)})[a-z]*\b(\.?[ ]\d)?",
+    re.IGNORECASE,
+)
 _WORD: Final = re.compile(r"[a-z]+(?:-[a-z]+)?", re.IGNORECASE)
 _MAX_DIGITS: Final = 60
 """Longer rows of digits are compared as they stand."""
@@ -38,7 +44,8 @@ def figures(text: str, *, is_answer: bool = False) -> list[frozenset[Decimal | s
     """List the numbers of a text, each as the set of values it may mean.
 
     `1.200` may be 1.2 or 1200. Of an answer only digits are read and list numbers are left out; of
-    any other text number words count too, so that a context's `three` covers an answer's `3`.
+    any other text number words and the months of dates count too, so that a context's `three` covers an
+    answer's `3`.
     """
     if is_answer:
         text = _LIST_NUMBER.sub(" ", text)
@@ -49,6 +56,11 @@ def figures(text: str, *, is_answer: bool = False) -> list[frozenset[Decimal | s
     ]
     if not is_answer:
         found += [frozenset({value}) for word in _WORD.findall(text) if (value := _of_word(word)) is not None]
+        found += [
+            frozenset({Decimal(_MONTHS.index(match[2].lower()) + 1)})
+            for match in _MONTH.finditer(text)
+            if match[1] or match[3]
+        ]
     return found
 
 

@@ -189,7 +189,7 @@ class PendingRecords:
     def flush(self, timeout_s: float | None) -> bool:
         """Redact what came so far and, where there is a spool, write it; False when that did not happen."""
         try:
-            return self._do(self._stored, timeout_s)
+            return self._do(lambda: self._stored(lasts=True), timeout_s)
         except TimeoutError:
             return False
 
@@ -217,7 +217,7 @@ class PendingRecords:
         if self.archive is not None:
             self._writer.stop(EXIT_S)
             with self._handover:
-                self._stored()
+                self._stored(lasts=True)
                 self.archive.spool.release()
 
     def leave_soon(self) -> None:
@@ -250,9 +250,10 @@ class PendingRecords:
 
     def _store(self) -> None:
         with self._handover:
-            self._stored()
+            self._stored(lasts=False)
 
-    def _stored(self) -> bool:
+    def _stored(self, *, lasts: bool) -> bool:
+        """Do the writer's work; with `lasts`, so that it outlives a power cut, which takes longer."""
         with self._lock:
             self._is_woken = False
         self._make_ready()
@@ -261,7 +262,8 @@ class PendingRecords:
         failure = None
         try:
             is_done = self._write_all(self.archive)
-            self.archive.spool.sync()
+            if lasts:
+                self.archive.spool.sync()
         except OSError as error:
             is_done, failure = False, error.strerror or type(error).__name__
         with self._lock:
