@@ -113,15 +113,14 @@ class _Board:
     def __init__(self, rows: Sequence[EvalRecord], bar: Progress) -> None:
         self.rows = rows
         self._bar = bar
-        self._scores: dict[str, list[Score | None]] = {}
+        self._scores: dict[tuple[str, int], Score] = {}
 
     def put(self, metric: Metric, at: int, score: Score) -> None:
-        self._scores.setdefault(metric.name, [None] * len(self.rows))[at] = score
+        self._scores[metric.name, at] = score
         self._bar.advance()
 
     def score(self, metric: Metric, at: int) -> Score:
-        # Without one, whatever worked on the row was cancelled from inside.
-        return self._scores[metric.name][at] or Score(error="CancelledError")
+        return self._scores[metric.name, at]
 
     def ready(self, metric: Metric) -> Iterator[int]:
         """Skip the rows that lack what the metric needs, and give the places of the others."""
@@ -252,6 +251,12 @@ def _scored(score: Callable[[], Score]) -> Score:
 async def _ascored(score: Callable[[], Awaitable[Score]]) -> Score:
     try:
         return _settled(await score())
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # By the metric itself, or a library in it: that is its failure, not our end.
+        return Score(error=type(error).__name__)
     except Exception as error:  # noqa: BLE001 - see _scored
         return Score(error=type(error).__name__)
 
