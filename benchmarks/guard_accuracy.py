@@ -79,8 +79,8 @@ PUBLISHED: Final = (
 )
 NOT_COMPARABLE: Final = (
     "Published figures were measured on other texts, by others, with cuts of their choice: they say what "
-    "order of size to expect, not who is better. None of these models was run here: their weights lie on a hub, "
-    "as those behind langchain-experimental's identifier do."
+    "order of size to expect, not who is better. None of these models was run here: their weights lie on a "
+    "hub, as those behind langchain-experimental's identifier do."
 )
 
 
