@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 from langchain_prodkit import __version__
 from langchain_prodkit._extras import require
-from langchain_prodkit.errors import MissingExtraError, StoreError
+from langchain_prodkit.errors import (
+    ConfigurationError,
+    EvaluationError,
+    MissingExtraError,
+    StoreError,
+)
 from langchain_prodkit.evaluation.dataset import EvalDataset
 from langchain_prodkit.evaluation.metrics import Score
+from langchain_prodkit.evaluation.mlflow_runs import SOURCE, WRITER, close_abandoned, undo, writer
+from langchain_prodkit.evaluation.mlflow_traces import TraceChoice, TraceWriter, chosen_rows, writable
+from langchain_prodkit.evaluation.plots import log_plots
 from langchain_prodkit.evaluation.record import EvalRecord
 from langchain_prodkit.evaluation.report import EvalReport, RowScores, summarised
 from langchain_prodkit.evaluation.store import (
@@ -29,11 +36,12 @@ from langchain_prodkit.evaluation.store import (
     sqlite_path,
     unreachable,
 )
+from langchain_prodkit.evaluation.watch import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["StoredRun", "experiment_id_of", "read_run", "write_run"]
+__all__ = ["LogOptions", "StoredRun", "experiment_id_of", "read_run", "write_run"]
 
 TABLE: Final = "eval_results_table.json"
 """The artifact that holds the rows; MLflow's own evaluation uses the same name."""
@@ -43,6 +51,8 @@ _DIRECTIONS: Final = "prodkit.directions"
 _FINGERPRINT: Final = "prodkit.fingerprint"
 _MAX_PARAM_CHARS: Final = 500
 _MAX_DIGEST_CHARS: Final = 36
+_MOST_METRICS: Final = 1000
+_RESERVED: Final = ("mlflow.", "prodkit.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +66,25 @@ class StoredRun:
     status: str
     """`FINISHED` when everything was written."""
     metrics: Mapping[str, float]
-    """As MLflow shows them: `<metric>/mean`, and where there are any `/skipped` and `/errors`."""
+    """As MLflow shows them: `<metric>/mean`, `/ci_low`, `/ci_high`, `/n`, and, where there are any,
+    `/skipped` and `/errors`; `rows` and `traces` are counts."""
     params: Mapping[str, str]
     tags: Mapping[str, str] = field(repr=False)
     report: EvalReport = field(repr=False)
     """Rows, scores and summary, rebuilt from the table (numbers to ten digits)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """What is written beside the numbers; see `EvalReport.log_to_mlflow`."""
+
+    run_name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    traces: TraceChoice = "sampled"
+    sample: int = 20
+    passing: Mapping[str, float] | None = None
+    plots: bool = False
+    baseline: EvalReport | None = None
 
 
 def write_run(
@@ -68,30 +92,102 @@ def write_run(
     *,
     experiment: str | None = None,
     tracking_uri: str | Path | None = None,
-    run_name: str | None = None,
+    options: LogOptions | None = None,
 ) -> str:
     """Write one run and give its id; see `EvalReport.log_to_mlflow`."""
+    options = options or LogOptions()
+    _check(options)
+    if options.baseline is not None:
+        report.compare(options.baseline)
+    chosen, left_out = chosen_rows(report, options.traces, options.sample, options.passing)
     mlflow = load_mlflow()
     uri = resolved(mlflow, tracking_uri)
     ready(uri)
+    by = writer()
+
+    def write(proceed: Callable[[], None]) -> str:
+        return _Writing(mlflow, uri, report, options, by, proceed).run(experiment, chosen, left_out)
+
     try:
-        client = mlflow.MlflowClient(tracking_uri=uri)
-        experiment_id = experiment_id_of(mlflow, client, uri, experiment)
-        name = run_name or report.dataset.name
-        tags = _tags(report)
-        run_id = str(client.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
-        try:
-            _fill(mlflow, client, run_id, report)
-        except BaseException:
-            with contextlib.suppress(Exception):
-                client.set_terminated(run_id, "FAILED")
-            raise
-        client.set_terminated(run_id, "FINISHED")
-    except (StoreError, MissingExtraError):
+        return watched(uri, write)
+    except (StoreError, EvaluationError, MissingExtraError):
         raise
     except Exception as error:  # noqa: BLE001 - MLflow's messages may hold rows and passwords
         raise unreachable(uri, error) from None
-    return run_id
+
+
+def _check(options: LogOptions) -> None:
+    if options.traces not in get_args(TraceChoice):
+        msg = f"traces= is one of {', '.join(get_args(TraceChoice))}"
+        raise ConfigurationError(msg)
+    if options.sample < 0:
+        msg = "sample= is a number of rows, 0 or more"
+        raise ConfigurationError(msg)
+    if reserved := [name for name in options.tags if name.startswith(_RESERVED)]:
+        msg = f"{len(reserved)} of the tags begin with mlflow. or prodkit., which are taken; rename them"
+        raise ConfigurationError(msg)
+
+
+class _Writing:
+    """One run on its way into a store: numbers last, so that what is not whole shows none."""
+
+    def __init__(  # noqa: PLR0917 - what a run is made of
+        self,
+        mlflow: Any,
+        uri: str,
+        report: EvalReport,
+        options: LogOptions,
+        by: str,
+        proceed: Callable[[], None],
+    ) -> None:
+        self._mlflow = mlflow
+        self._uri = uri
+        self._client = mlflow.MlflowClient(tracking_uri=uri)
+        self._report = report
+        self._options = options
+        self._writer = by
+        self._proceed = proceed
+
+    def run(self, experiment: str | None, chosen: Sequence[str], left_out: int) -> str:
+        """Write everything and give the id of the run."""
+        experiment_id = experiment_id_of(self._mlflow, self._client, self._uri, experiment)
+        self._proceed()
+        close_abandoned(self._client, experiment_id, self._writer)
+        self._proceed()
+        name = self._options.run_name or self._report.dataset.name
+        tags = {**self._options.tags, **_tags(self._report), WRITER: self._writer}
+        run_id = str(self._client.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
+        try:
+            self._fill(run_id, experiment_id, chosen, left_out)
+            self._proceed()
+            self._client.set_terminated(run_id, "FINISHED")
+        except BaseException:
+            undo(self._client, run_id, experiment_id)
+            raise
+        return run_id
+
+    def _fill(self, run_id: str, experiment_id: str, chosen: Sequence[str], left_out: int) -> None:
+        client, report = self._client, self._report
+        client.log_inputs(run_id, datasets=[_dataset_input(self._mlflow.entities, report)])
+        self._proceed()
+        client.log_dict(run_id, _table_of(report), TABLE)
+        if self._options.plots:
+            self._proceed()
+            log_plots(client, run_id, report, self._options.baseline)
+        if chosen:
+            tracing = require("mlflow.tracing.client", extra="eval").TracingClient(self._uri)
+            TraceWriter(tracing, experiment_id, run_id, self._proceed).write(report, chosen)
+        self._proceed()
+        entities = self._mlflow.entities
+        now_ms = int(time.time() * 1000)
+        metrics = {**_metrics(report), "traces": float(len(chosen))}
+        if left_out:
+            metrics["traces_left_out"] = float(left_out)
+        values = [entities.Metric(name, value, now_ms, 0) for name, value in metrics.items()]
+        params = [entities.Param(key, value[:_MAX_PARAM_CHARS]) for key, value in _params(report).items()]
+        # What MLflow takes in one request.
+        for at in range(0, len(values), _MOST_METRICS):
+            client.log_batch(run_id, metrics=values[at : at + _MOST_METRICS], params=[] if at else params)
 
 
 def read_run(run_id: str, tracking_uri: str | Path | None = None) -> StoredRun:
@@ -169,77 +265,62 @@ def experiment_id_of(mlflow: Any, client: Any, uri: str, name: str | None) -> st
 def _tags(report: EvalReport) -> dict[str, str]:
     return {
         "mlflow.runType": "genai_evaluate",
-        "mlflow.source.name": "langchain_prodkit.evaluation",
+        "mlflow.source.name": SOURCE,
         "mlflow.source.type": "LOCAL",
+        # Where MLflow's pages look for tables.
+        "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
         "prodkit.version": __version__,
-        _FINGERPRINT: report.dataset.fingerprint,
+        _FINGERPRINT: report.fingerprint,
         _DIRECTIONS: json.dumps({name: item.higher_is_better for name, item in report.summary.items()}),
     }
 
 
-def _fill(mlflow: Any, client: Any, run_id: str, report: EvalReport) -> None:
-    entities = mlflow.entities
-    dataset = report.dataset
-    source = {"tags": {"mlflow.source.name": "langchain_prodkit.evaluation"}}
-    given = entities.DatasetInput(
+def _dataset_input(entities: Any, report: EvalReport) -> Any:
+    source = {"tags": {"mlflow.source.name": SOURCE}}
+    return entities.DatasetInput(
         dataset=entities.Dataset(
-            name=dataset.name,
-            digest=dataset.fingerprint[:_MAX_DIGEST_CHARS],
+            name=report.dataset.name,
+            digest=report.fingerprint[:_MAX_DIGEST_CHARS],
             source_type="code",
             source=json.dumps(source),
-            profile=json.dumps({"num_rows": len(dataset)}),
+            profile=json.dumps({"num_rows": len(report.dataset)}),
         ),
         tags=[entities.InputTag(key="mlflow.data.context", value="eval")],
-    )
-    client.log_inputs(run_id, datasets=[given])
-    client.log_table(run_id, _columns(report), TABLE)
-    now_ms = int(time.time() * 1000)
-    client.log_batch(
-        run_id,
-        metrics=[entities.Metric(name, value, now_ms, 0) for name, value in _metrics(report).items()],
-        params=[entities.Param(name, value[:_MAX_PARAM_CHARS]) for name, value in _params(report).items()],
     )
 
 
 def _metrics(report: EvalReport) -> dict[str, float]:
-    values = {"rows": float(len(report.rows))}
+    means, others = {"rows": float(len(report.rows))}, {}
     for name, item in report.summary.items():
         if item.mean is not None:
-            values[f"{name}/mean"] = item.mean
+            means[f"{name}/mean"] = item.mean
+        if item.ci_low is not None and item.ci_high is not None:
+            others[f"{name}/ci_low"] = item.ci_low
+            others[f"{name}/ci_high"] = item.ci_high
+        others[f"{name}/n"] = float(item.n)
         if item.skipped:
-            values[f"{name}/skipped"] = float(item.skipped)
+            others[f"{name}/skipped"] = float(item.skipped)
         if item.errors:
-            values[f"{name}/errors"] = float(item.errors)
-    return values
+            others[f"{name}/errors"] = float(item.errors)
+    # The pages show columns in this order.
+    return means | others
 
 
 def _params(report: EvalReport) -> dict[str, str]:
     models = dict.fromkeys(model for row in report.dataset for model in row.models)
     return {
         "dataset": report.dataset.name,
-        "fingerprint": report.dataset.fingerprint,
+        "fingerprint": report.fingerprint,
         "metrics": ", ".join(report.summary),
         "models": ", ".join(models) or "unknown",
     }
 
 
-def _columns(report: EvalReport) -> Any:
+def _table_of(report: EvalReport) -> dict[str, Any]:
+    """Give the rows as MLflow's viewers read a table: names, and a list of cells for each row."""
     table = report.to_table()
-    names = dict.fromkeys(name for line in table for name in line)
-    columns = {name: [_writable(line.get(name)) for line in table] for name in names}
-    # Objects, or pandas would make floats of whole numbers wherever one is missing.
-    return require("pandas", extra="eval").DataFrame(columns, dtype=object)
-
-
-def _writable(value: Any) -> Any:
-    """Replace lone surrogates, which no store can encode."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, dict):
-        return {_writable(key): _writable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_writable(item) for item in value]
-    return value
+    names = list(dict.fromkeys(name for line in table for name in line))
+    return {"columns": names, "data": [[writable(line.get(name)) for name in names] for line in table]}
 
 
 def _rebuilt(
@@ -251,7 +332,7 @@ def _rebuilt(
         line = {name: cell for name, cell in zip(columns, cells, strict=True) if cell is not None}
         record = EvalRecord.from_dict(line)
         scores = {
-            name: Score(line.get(f"{name}/score"), line.get(f"{name}/skipped"), line.get(f"{name}/error"))
+            name: Score(*(line.get(f"{name}/{part}") for part in ("score", "skipped", "error", "rationale")))
             for name in directions
         }
         records.append(record)

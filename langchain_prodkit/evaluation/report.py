@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from langchain_prodkit.evaluation.junit import GateVerdict
     from langchain_prodkit.evaluation.metrics import Score
+    from langchain_prodkit.evaluation.mlflow_traces import TraceChoice
 
 __all__ = ["EvalReport", "FailedRow", "MetricChange", "MetricSummary", "RowScores", "summarised"]
 
@@ -231,10 +232,19 @@ class EvalReport:
         experiment: str | None = None,
         tracking_uri: str | Path | None = None,
         run_name: str | None = None,
+        traces: TraceChoice = "sampled",
+        sample: int = 20,
+        passing: Mapping[str, float] | None = None,
+        plots: bool = False,
+        baseline: EvalReport | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> str:
-        """Write one MLflow run (metrics, one table, the data set as input) and give its id.
+        """Write one MLflow run and give its id: metrics, one table, the data set, traces, plots.
 
         What is written are the rows as they are: redact them before (`MLflowEvalCallback(redact=)`).
+        The run is FINISHED only when all of it is in; one that could not be written whole shows no
+        metrics and keeps no traces, and is marked FAILED at once, or, where the store was gone, as soon
+        as it answers, at the latest by the next call.
 
         Args:
             experiment: Name of the experiment, made if there is none; default
@@ -243,15 +253,28 @@ class EvalReport:
                 default what `mlflow.set_tracking_uri` or `MLFLOW_TRACKING_URI` says, else
                 `sqlite:///mlflow.db` in the current folder.
             run_name: Name of the run; default the name of the data set.
+            traces: Which rows become traces with their scores as assessments, so that MLflow's pages
+                show them one by one: "failed" ones (see `failed_rows`; 500 at most, the metric
+                `traces_left_out` counts the others), "sampled" for those and a sample of the others,
+                "all", or "none".
+            sample: Size of that sample in rows; the same ids are drawn each time.
+            passing: Marks, as for `failed_rows`, e.g. `{"groundedness": 0.5}`.
+            plots: Also draw distributions, and changes since `baseline`, as pictures (about a second and a
+                half, most of it the import of matplotlib); a tag says so where matplotlib is missing.
+            baseline: An earlier report over the same questions, for the plots.
+            tags: Tags of your own for the run.
 
         Raises:
             StoreError: The store cannot be reached or written.
+            EvaluationError: See `failed_rows` and `compare`.
+            ConfigurationError: An argument makes no sense.
             MissingExtraError: MLflow is not installed.
         """
         # The only module that talks to MLflow, loaded when it is time to.
-        from langchain_prodkit.evaluation.mlflow_log import write_run  # noqa: PLC0415
+        from langchain_prodkit.evaluation.mlflow_log import LogOptions, write_run  # noqa: PLC0415
 
-        return write_run(self, experiment=experiment, tracking_uri=tracking_uri, run_name=run_name)
+        options = LogOptions(run_name, dict(tags or {}), traces, sample, passing, plots, baseline)
+        return write_run(self, experiment=experiment, tracking_uri=tracking_uri, options=options)
 
 
 def _change(  # noqa: PLR0917 - one value each, from one caller

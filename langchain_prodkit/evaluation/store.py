@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import StoreError
 
-__all__ = ["cause", "load_mlflow", "ready", "resolved", "shown", "sqlite_path", "unreachable"]
+__all__ = ["cause", "is_remote", "load_mlflow", "ready", "resolved", "shown", "sqlite_path", "unreachable"]
 
 TIMEOUT_S: Final = 5.0
 """A store that does not answer by then counts as gone; MLflow alone would try for minutes."""
@@ -67,6 +67,13 @@ def sqlite_path(uri: str) -> Path | None:
     if not separator or scheme.partition("+")[0] != "sqlite" or not rest or rest.startswith(":memory:"):
         return None
     return Path(rest.partition("?")[0])
+
+
+def is_remote(uri: str) -> bool:
+    """Tell whether `ready` can ask the store at `uri` over a network, at any time."""
+    parts = urlsplit(uri)
+    scheme = parts.scheme.partition("+")[0]
+    return scheme in {"http", "https"} or (scheme in _PORTS and bool(parts.hostname))
 
 
 def shown(uri: str) -> str:
