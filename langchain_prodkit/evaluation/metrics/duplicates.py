@@ -22,7 +22,7 @@ _SKETCH: Final = 256
 """Smallest hashes of a text that stand for it; shorter texts are compared whole."""
 _BANDS: Final = 8
 _BAND_BINS: Final = 4
-"""Texts of which 9 in 10 word pairs are the same miss one another in every band once in 5,000 times."""
+"""Texts of which 85 % of the word pairs are the same miss one another in every band once in 350 times."""
 _BAND_TEXTS: Final = 16
 """Texts kept in a band, so that many that are alike, but not enough, cost no more than these."""
 _LEAST: Final = 0.8
@@ -48,7 +48,7 @@ class DuplicateAnswer:
         ConfigurationError: `similarity` is not between 0.8 and 1.
     """
 
-    similarity: float = 0.9
+    similarity: float = 0.85
     name: str = "duplicate_answer"
     needs: frozenset[str] = frozenset({"output"})
     higher_is_better: bool | None = False
