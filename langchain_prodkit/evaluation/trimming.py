@@ -18,6 +18,8 @@ __all__ = ["trimmed", "weight"]
 _MARK: Final = " [... {} characters left out]"
 _MARK_CHARS: Final = 40
 """Room that a mark takes at most."""
+_FEW_BYTES: Final = 100
+"""A document cut to less says nothing: rather fewer documents."""
 _ATOM: Final = 8
 """Bytes that a number, a key's separator or an empty container counts for."""
 
@@ -40,7 +42,9 @@ def trimmed(record: EvalRecord, max_bytes: int) -> EvalRecord:
     """
     fields = {"input": record.input, "output": record.output, "metadata": dict(record.metadata)}
     texts = [*_texts(fields), *(context.text for context in record.contexts)]
-    cap = _cap(sorted(_bytes(text) for text in texts), max_bytes)
+    sizes = sorted(map(_bytes, texts))
+    # Keys, numbers and what hangs on documents cannot be cut.
+    cap = _cap(sizes, max(0, max_bytes - (weight(record) - sum(sizes))))
     cut = dataclasses.replace(
         record,
         input=_cut(fields["input"], cap),
@@ -50,14 +54,14 @@ def trimmed(record: EvalRecord, max_bytes: int) -> EvalRecord:
             dataclasses.replace(context, text=_cut(context.text, cap)) for context in record.contexts
         ),
     )
-    if weight(cut) <= max_bytes + _MARK_CHARS * len(texts):
+    if weight(cut) <= max_bytes:
         return cut
     share = max_bytes // 4
-    few = [dataclasses.replace(context, metadata={}) for context in cut.contexts[:256]]
+    few = [dataclasses.replace(context, metadata={}) for context in record.contexts[: share // _FEW_BYTES]]
     return dataclasses.replace(
-        cut,
-        input=_as_text(cut.input, share),
-        output=_as_text(cut.output, share),
+        record,
+        input=_as_text(record.input, share),
+        output=_as_text(record.output, share),
         metadata={},
         contexts=tuple(
             dataclasses.replace(context, text=_cut(context.text, share // max(1, len(few))))

@@ -39,7 +39,8 @@ def run(record: MLflowEvalCallback, value: Any, *, fails: bool = False, **config
         return value
 
     try:
-        RunnableLambda(work).invoke(value, {"callbacks": [record], **config})  # type: ignore[typeddict-item]
+        settings: Any = {"callbacks": [record], **config}
+        RunnableLambda(work).invoke(value, settings)
     except LeakyError:
         assert fails
 
@@ -57,8 +58,12 @@ def balance(record: MLflowEvalCallback) -> None:
 def test_a_run_outside_the_sample_is_kept_when_it_fails() -> None:
     """With all that was gathered: the question, the documents, the tokens."""
     record = MLflowEvalCallback(sample_rate=0.0)
+
+    def fail(_: str) -> str:
+        raise ZeroDivisionError
+
     for fails in (False, True):
-        chain = rag() | RunnableLambda(lambda text, fails=fails: 1 / 0 if fails else text)
+        chain = rag() | RunnableLambda(fail if fails else str.upper)
         try:
             chain.invoke("why?", {"callbacks": [record], "tags": ["t"]})
         except ZeroDivisionError:
@@ -106,7 +111,7 @@ def test_answers_are_checked_when_they_are_given() -> None:
         seen.append(row.input)
         if row.input == "three":
             raise ValueError(row.input)
-        return row.input != "two"
+        return bool(row.input != "two")
 
     record = MLflowEvalCallback(checks=[NotEmpty(), picky])
     for text in ("one", "two", "three", " "):
@@ -236,22 +241,19 @@ def test_a_record_fits_after_trimming(texts: list[str], value: Any, limit: int) 
     if weight(row) <= limit:
         return
     cut = trimmed(row, limit)
-    assert weight(cut) <= limit + 60 * (3 * len(texts) + 60)
+    assert weight(cut) <= limit
     assert cut.id == "1"
-    short = [text for text in texts if len(text.encode()) <= limit // (3 * len(texts) + 60)]
-    kept = [context.text for context in cut.contexts]
-    assert [text for text in kept if text in short][: len(short)] == short[: len(kept)]
 
 
 def test_large_structures_without_long_texts_are_cut_too() -> None:
     """A list of a million numbers, a thousand documents."""
     numbers = trimmed(EvalRecord("1", "q", list(range(100_000))), 10_000)
     assert isinstance(numbers.output, str)
-    assert (numbers.input, weight(numbers) < 12_000) == ("q", True)
+    assert (numbers.input, weight(numbers) <= 10_000) == ("q", True)
     many = EvalRecord(
         "1", "q", "a", contexts=tuple(Context("c" * 50, metadata={"n": 1}) for _ in range(5000))
     )
-    assert weight(trimmed(many, 10_000)) < 30_000
+    assert weight(trimmed(many, 10_000)) <= 10_000
 
 
 # -- everything at once --------------------------------------------------------------------------------
@@ -275,7 +277,8 @@ def agent_like() -> Runnable[Any, Any]:
     return RunnableParallel(messages=inner)
 
 
-async def test_a_thousand_mixed_runs_leave_nothing_open_and_do_not_mix(tmp_path: Any) -> None:
+@pytest.mark.slow
+async def test_a_thousand_mixed_runs_leave_nothing_open_and_do_not_mix(tmp_path: Any) -> None:  # noqa: C901
     """Calls, batches, streams, walked-away streams, events, errors and cancels, sampled, spooled, checked."""
     record = MLflowEvalCallback(
         sample_rate=0.7,
@@ -323,15 +326,19 @@ async def test_a_thousand_mixed_runs_leave_nothing_open_and_do_not_mix(tmp_path:
     assert counts.spooled > 500
     assert counts.seen > counts.sampled == len(record.records) > 700
     for row in record.records:
-        question = str(row.input)
-        assert {context.text for context in row.contexts} <= {
-            "first page", "second page", f"about {question}", f"rain in {question}",
-        }  # fmt: skip
-        if row.error is None and isinstance(row.output, str) and row.output:
-            assert f"echo {question} ".startswith(row.output)
-        elif isinstance(row.output, dict):
-            assert row.output["messages"][-1]["content"] == f"echo {question}"
-            assert [context.kind for context in row.contexts].count("tool") == 1
+        assert_own_texts(row)
+
+
+def assert_own_texts(row: EvalRecord) -> None:
+    """Everything in a row belongs to its own question."""
+    question = str(row.input)
+    own = {"first page", "second page", f"about {question}", f"rain in {question}"}
+    assert {context.text for context in row.contexts} <= own
+    if row.error is None and isinstance(row.output, str) and row.output:
+        assert f"echo {question} ".startswith(row.output)
+    elif isinstance(row.output, dict):
+        assert row.output["messages"][-1]["content"] == f"echo {question}"
+        assert [context.kind for context in row.contexts].count("tool") == 1
 
 
 def test_tool_results_and_documents_roll_up_from_any_depth() -> None:
@@ -344,7 +351,7 @@ def test_tool_results_and_documents_roll_up_from_any_depth() -> None:
 
     deep: Runnable[Any, Any] = RunnableLambda(lambda q: {"query": q}) | search | RunnableLambda(str.upper)
     record = MLflowEvalCallback(include_tools=True)
-    RunnableParallel(a=RunnableLambda(lambda q: deep.invoke(q)), b=RunnableLambda(str)).invoke(
+    RunnableParallel(a=RunnableLambda(deep.invoke), b=RunnableLambda(str)).invoke(
         "q", {"callbacks": [record]}
     )
     call = {"name": "search", "args": {"query": "z"}, "id": "1", "type": "tool_call"}
