@@ -10,6 +10,7 @@ from rich.console import Console
 
 from langchain_prodkit import __version__
 from langchain_prodkit._demo.provider import ProviderName
+from langchain_prodkit._eval.app import eval_app
 
 __all__ = ["app"]
 
@@ -169,21 +170,7 @@ def scan(  # noqa: PLR0917 - typer calls it by keyword
         raise typer.Exit(code)
 
 
-@app.command("eval")
-def evaluate_file(
-    dataset: Annotated[Path, typer.Argument(help="Rows as JSON lines: input, output, contexts, expected.")],
-    log: Annotated[bool, typer.Option("--log", help="Write the result to MLflow as one run.")] = False,
-    experiment: Annotated[str | None, typer.Option(help="MLflow experiment.")] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow store.")] = None,
-) -> None:
-    """Score a static data set with the local metrics and print a table."""
-    from langchain_prodkit.evaluation import EvalDataset, evaluate  # noqa: PLC0415
-
-    report = evaluate(EvalDataset.from_jsonl(dataset))
-    typer.echo(report.to_markdown())
-    if log:
-        run_id = report.log_to_mlflow(experiment=experiment, tracking_uri=tracking_uri)
-        typer.echo(f"MLflow run {run_id}")
+app.add_typer(eval_app, name="eval")
 
 
 @app.command()

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.evaluation.baseline import Baseline
 from langchain_prodkit.evaluation.bootstrap import Drop, Resampler, detectable_drop, holm
-from langchain_prodkit.evaluation.gate_case import Case, case_of, is_inapplicable, reasons_of
+from langchain_prodkit.evaluation.gate_case import Case, case_of, is_inapplicable, is_judge_gone, reasons_of
 from langchain_prodkit.evaluation.gate_result import GateResult, MetricVerdict, Outcome
-from langchain_prodkit.evaluation.judge_verdict import JUDGE_DOWN, is_judge_down
 from langchain_prodkit.evaluation.markdown import number
 from langchain_prodkit.evaluation.report import EvalReport
 from langchain_prodkit.evaluation.threshold import Threshold
@@ -172,7 +171,7 @@ class Gate:
         return GateResult(
             metrics=tuple(sorted(verdicts, key=lambda item: order.get(item.name, len(order)))),
             ungated={name: why for name, why in ungated.items() if name not in cases},
-            judge_down=_is_judge_down(report),
+            judge_down=is_judge_gone(report),
             rows=len(report.rows),
             alpha=self._alpha,
         )
@@ -312,13 +311,3 @@ def _taken(baseline: Baseline | EvalReport | str | Path | None) -> Baseline | No
 
 def _why_lost(summary: MetricSummary) -> str:
     return f" ({reasons_of(summary)})" if summary.reasons else ""
-
-
-def _is_judge_down(report: EvalReport) -> bool:
-    """Tell whether a judge was given up, or answered for no row at all; one failed call is not that."""
-    for name, summary in report.summary.items():
-        if JUDGE_DOWN in summary.reasons:
-            return True
-        if not summary.n and any(is_judge_down(row.scores[name]) for row in report.rows):
-            return True
-    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from langchain_prodkit.evaluation.judge_verdict import TOO_LONG, is_judge_down
+from langchain_prodkit.evaluation.judge_verdict import JUDGE_DOWN, TOO_LONG, is_judge_down
 from langchain_prodkit.evaluation.summary import mean_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from langchain_prodkit.evaluation.report import EvalReport
     from langchain_prodkit.evaluation.summary import MetricSummary
 
-__all__ = ["Case", "case_of", "is_inapplicable", "is_lost", "reasons_of"]
+__all__ = ["Case", "case_of", "is_inapplicable", "is_judge_gone", "is_lost", "reasons_of"]
 
 _RUN_FAILED: Final = "the run failed"
 _UNANSWERED: Final = "no output"
@@ -121,3 +121,13 @@ def is_inapplicable(summary: MetricSummary) -> bool:
 def reasons_of(summary: MetricSummary) -> str:
     """Say why rows have no score, and how many."""
     return "; ".join(f"{reason} ({count})" for reason, count in summary.reasons.items())
+
+
+def is_judge_gone(report: EvalReport) -> bool:
+    """Tell whether a judge was given up, or answered for no row at all; one failed call is not that."""
+    for name, summary in report.summary.items():
+        if JUDGE_DOWN in summary.reasons:
+            return True
+        if not summary.n and any(is_judge_down(row.scores[name]) for row in report.rows):
+            return True
+    return False
