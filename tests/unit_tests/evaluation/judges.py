@@ -47,7 +47,11 @@ class ScriptedJudge(BaseChatModel):
 
     @override
     def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: Any = None,
+        **kwargs: Any,
     ) -> ChatResult:
         prompt = "\n".join(str(message.content) for message in messages)
         with self._lock:

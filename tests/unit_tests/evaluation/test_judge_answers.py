@@ -100,9 +100,16 @@ def test_an_answer_without_claims_is_neither_good_nor_bad() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['{"claims": [{"claim": "a"}]}', '{"claims": "none"}', '{"claims": [1]}', '{"claims": ["a"], "unsupported": ["b"]}',
-     '{"claims": [{"claim": "a", "supported": "perhaps"}]}', "{}", '{"claims": []} {"claims": ["a"], "unsupported": []}'],
-)  # fmt: skip
+    [
+        "{}",
+        '{"claims": "none"}',
+        '{"claims": [1]}',
+        '{"claims": [{"claim": "a"}]}',
+        '{"claims": [{"claim": "a", "supported": "perhaps"}]}',
+        '{"claims": ["a"], "unsupported": ["b"]}',
+        '{"claims": []} {"claims": ["a"], "unsupported": []}',
+    ],
+)
 def test_claims_that_cannot_be_counted_are_none(text: str) -> None:
     """An entry without a ruling is no support."""
     assert Claims().read(text) is None

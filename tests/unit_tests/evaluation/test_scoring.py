@@ -173,7 +173,7 @@ async def test_a_cancelled_evaluation_ends_at_once_and_leaves_no_task() -> None:
 
 async def test_cancelling_stops_local_metrics_at_the_next_row() -> None:
     """What runs in a thread does not go on for ever."""
-    seen = 0
+    seen, loop, has_begun = 0, asyncio.get_running_loop(), asyncio.Event()
 
     @dataclass(frozen=True)
     class Slow:
@@ -184,12 +184,12 @@ async def test_cancelling_stops_local_metrics_at_the_next_row() -> None:
         def score(self, row: EvalRecord) -> Score:
             nonlocal seen
             seen += 1
+            loop.call_soon_threadsafe(has_begun.set)
             time.sleep(0.01)
             return Score(1.0)
 
     task = asyncio.create_task(aevaluate(rows(500), [Slow()]))
-    while not seen:
-        await asyncio.sleep(0.001)
+    await has_begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
