@@ -68,7 +68,7 @@ class _Maker:
         self.rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
         self.scale = scale
         self.attacks = Grammar(self.rng, "common", "attacks", "attacks_more")
-        self.talk = Grammar(self.rng, "common", "attacks_more", "harmless")
+        self.talk = Grammar(self.rng, "common", "harmless")
         self.papers = Grammar(self.rng, "common", "attacks", "attacks_more", "carriers")
         self.tongues = {code: Grammar(self.rng, "common", f"tongues/{code}") for code in LANGUAGES}
 
