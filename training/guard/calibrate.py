@@ -1,12 +1,13 @@
 """Put a model's cuts where they belong: `python -m training.guard.calibrate DATA FOLDER`.
 
-Reads the development rows, harmless ones without attack words, and harmless documents joined to long
-texts, and writes `cut`, `rise`, `slope` and `auto_cut` of both heads into the folder's card. Works on
-every model folder that the package can load.
+Reads harmless rows that the model was not trained on: the development rows but those written to carry
+attack words, rows of the sources that are left out of the training, and documents joined to long texts.
+Writes `cut`, `rise`, `slope` and `auto_cut` of both heads into the folder's card; works on every model
+folder that the package can load.
 
-`cut`: 1 % of one-window texts of the head's own kind reach it, and `MARGIN` more. `rise`: so that
-1 % of the long texts do. `slope`: so that what 5 % reach scores 0.2. `auto_cut`: so that 1 % of texts
-of both kinds reach either head's. Each source weighs as the root of its rows.
+`cut`: 1 % of texts of the head's own kind reach it. `rise`: so that 1 % of the long texts do. `slope`: so
+that what 5 % reach scores 0.2. `auto_cut`: so that 0.6 % of texts of both kinds reach it, as two heads
+then judge. Each source weighs as the root of its rows.
 """
 
 from __future__ import annotations
@@ -15,59 +16,48 @@ import argparse
 import json
 import math
 import random
-import shutil
-import tempfile
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_prodkit.guard import EmbeddedClassifier, NgramClassifier, Source
+from langchain_prodkit.guard import EmbeddedClassifier, NgramClassifier
 from training.guard.cuts import weighted_quantile
-from training.guard.rows import Row, load
+from training.guard.outputs import outputs
+from training.guard.rows import LEFT_OUT, Row, load
 
-SOURCES: Final[dict[str, Source]] = {"user": "user", "document": "document"}
-MEASURE: Final = 0.05
-MARGIN: Final = {"user": 1.0, "document": 2.0}
-"""The development rows come from the sources trained on. On sources that were left out of the training
-1 % of users' texts lay about so much higher, and of documents still more."""
+__all__ = ["HARD", "fitted", "held_out", "long_texts"]
+
 LONG_CHARS: Final = 11_000
-LONG_TEXTS: Final = 300
-HARD: Final = ("hard_negative", "trigger", "_pair", "quoted", "security_question")
+LONG_TEXTS: Final = 120
+PER_SOURCE: Final = 400
+HARD: Final = re.compile("hard_negative|trigger|_pair|quoted|security_question")
+SEED: Final = 11
 
 Floats = NDArray[np.float64]
 
 
-def measured(folder: Path, texts: Sequence[str]) -> dict[str, tuple[Floats, Floats]]:
-    """Give each head's highest logit, and the logarithm of the number of windows."""
-    outputs: dict[tuple[str, float], Floats] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        copied = Path(shutil.copytree(folder, Path(scratch) / "model"))
-        card = json.loads((copied / "card.json").read_text(encoding="utf-8"))
-        for rise in (0.0, 1.0):
-            for head in SOURCES:
-                card["heads"][head].update(cut=0.0, rise=rise, slope=MEASURE, auto_cut=None)
-            (copied / "card.json").write_text(json.dumps(card), encoding="utf-8")
-            make: Any = NgramClassifier if card["kind"] == "ngram" else EmbeddedClassifier
-            detector = make(copied)
-            for head, source in SOURCES.items():
-                values = [
-                    score.value
-                    for at in range(0, len(texts), 64)
-                    for score in detector.score(texts[at : at + 64], source=source)
-                ]
-                clipped = np.clip(np.array(values), 1e-12, 1 - 1e-12)
-                outputs[head, rise] = np.log(clipped / (1 - clipped)) / MEASURE
-    return {head: (outputs[head, 0.0], outputs[head, 0.0] - outputs[head, 1.0]) for head in SOURCES}
+def held_out(data: Path) -> list[Row]:
+    """Give the rows that nothing was trained on: development rows, and some of each source left out."""
+    rng = random.Random(SEED)  # noqa: S311 - order, not secrecy
+    rows = load(data, ("dev", "dev_extra"), is_everything=True)
+    left: dict[tuple[str, bool], list[Row]] = defaultdict(list)
+    for row in load(data, ("train", "train_extra"), is_everything=True):
+        if LEFT_OUT & set(row.source.split("+")):
+            left[row.source, row.is_attack].append(row)
+    for key in sorted(left):
+        rows += rng.sample(left[key], min(PER_SOURCE, len(left[key])))
+    return rows
 
 
 def long_texts(rows: Sequence[Row]) -> list[str]:
     """Join harmless documents."""
-    rng = random.Random(11)  # noqa: S311 - order, not secrecy
-    documents = [row.text for row in rows if row.is_document]
+    rng = random.Random(SEED)  # noqa: S311 - order, not secrecy
+    documents = [row.text for row in rows if row.is_document and not row.is_attack]
     made = []
     for _ in range(LONG_TEXTS):
         text = ""
@@ -77,37 +67,50 @@ def long_texts(rows: Sequence[Row]) -> list[str]:
     return made
 
 
+def fitted(
+    rows: Sequence[Row], found: tuple[Floats, NDArray[np.int64]], long: tuple[Floats, NDArray[np.int64]]
+) -> dict[str, dict[str, float]]:
+    """Fit both heads to harmless rows and to long texts, by what the model said to each."""
+    counts = Counter((row.source, row.is_document) for row in rows)
+    weight = np.array([counts[row.source, row.is_document] ** -0.5 for row in rows])
+    document = np.array([row.is_document for row in rows])
+    size = np.log(np.maximum(found[1], 1))
+    sizes = np.log(np.maximum(long[1], 1))
+    heads = {}
+    for column, head in enumerate(("user", "document")):
+        mine = document if head == "document" else ~document
+        logits = found[0][:, column]
+        short = mine & (found[1] <= 1)
+        cut = weighted_quantile(logits[short], weight[short], 0.99)
+        rise = max(
+            float(np.quantile(long[0][:, column], 0.99) - cut) / max(float(np.median(sizes)), 1.0), 0.0
+        )
+        level = logits - rise * size
+        cut = weighted_quantile(level[mine], weight[mine], 0.99)
+        common = weighted_quantile(level[mine], weight[mine], 0.95)
+        heads[head] = {
+            "cut": cut,
+            "rise": rise,
+            "slope": math.log(4) / max(cut - common, 0.3),
+            "auto_cut": weighted_quantile(level, weight, 0.994),
+        }
+    return heads
+
+
 def main() -> None:
     """Measure, fit and write the card."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
-    rows = [
-        row
-        for row in load(options.data, ("dev", "dev_extra"))
-        if not row.is_attack and not any(word in row.category for word in HARD)
-    ]
-    counts = Counter((row.source, row.is_document) for row in rows)
-    weight = np.array([counts[row.source, row.is_document] ** -0.5 for row in rows])
-    document = np.array([row.is_document for row in rows])
-    short = measured(options.folder, [row.text for row in rows])
-    long = measured(options.folder, long_texts(rows))
+    rows = [row for row in held_out(options.data) if not row.is_attack and not HARD.search(row.category)]
+    kind = json.loads((options.folder / "card.json").read_text(encoding="utf-8"))["kind"]
+    detector = (NgramClassifier if kind == "ngram" else EmbeddedClassifier)(options.folder)
+    heads = fitted(rows, outputs(detector, [row.text for row in rows]), outputs(detector, long_texts(rows)))
     card = json.loads((options.folder / "card.json").read_text(encoding="utf-8"))
-    for head, (logits, size) in short.items():
-        mine = document if head == "document" else ~document
-        cut = weighted_quantile(logits[mine], weight[mine], 0.99)
-        many, sizes = long[head]
-        rise = max((float(np.quantile(many, 0.99)) - cut) / max(float(np.median(sizes)), 1.0), 0.0)
-        level = logits - rise * size
-        cut = weighted_quantile(level[mine], weight[mine], 0.99)
-        margin = MARGIN[head]
-        common = weighted_quantile(level[mine], weight[mine], 0.95)
-        slope = math.log(4) / max(cut - common, 0.3)
-        auto = max(cut + margin, weighted_quantile(level, weight, 0.994) + MARGIN["user"])
-        card["heads"][head].update(cut=cut + margin, rise=rise, slope=slope, auto_cut=auto)
-        said = {name: round(card["heads"][head][name], 3) for name in ("cut", "rise", "slope", "auto_cut")}
-        print(head, said)  # noqa: T201 - what it is run for
+    for head, numbers in heads.items():
+        card["heads"][head].update(numbers)
+        print(head, {name: round(value, 3) for name, value in numbers.items()})  # noqa: T201 - what it is run for
     (options.folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 

@@ -31,7 +31,7 @@ class Recipe:
     dropout: float = 0.1
     masked: float = 0.04
     """Share of tokens that go missing, as words do in typos and in languages not met in training."""
-    smoothing: float = 0.02
+    smoothing: float = 0.008
     seed: int = 7
 
 

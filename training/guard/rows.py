@@ -98,15 +98,18 @@ class Row:
         return self.source, self.category.split(":")[0] if self.is_composed else str(self.is_document)
 
 
-def load(folder: Path, names: tuple[str, ...]) -> list[Row]:
-    """Read `<name>.jsonl.gz` of the data folder, without the sources that are left out."""
+def load(folder: Path, names: tuple[str, ...], *, is_everything: bool = False) -> list[Row]:
+    """Read `<name>.jsonl.gz` of the data folder, without the sources that are left out.
+
+    `is_everything` reads those too: nothing was trained on them, so they are good to measure with.
+    """
     rows = []
     for name in names:
         with gzip.open(folder / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
             for line in lines:
                 data = json.loads(line)
                 row = Row(data["text"], bool(data["label"]), data["source"], data["category"], data["lang"])
-                if not LEFT_OUT & set(row.source.split("+")):
+                if is_everything or not LEFT_OUT & set(row.source.split("+")):
                     rows.append(row)
     random.Random(20261123).shuffle(rows)  # noqa: S311 - order, not secrecy
     return rows

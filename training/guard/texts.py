@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004 - shares of chance
 """Rows as the classifier will read them, and the noise that both labels are trained under."""
 
 from __future__ import annotations

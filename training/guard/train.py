@@ -10,7 +10,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from langchain_prodkit.guard import NgramClassifier
-from training.guard import base, vocabulary
+from training.guard import base, generate, vocabulary
 from training.guard.config import RECIPES, Recipe
 from training.guard.draws import Draw, Draws
 from training.guard.network import Network
@@ -143,39 +143,38 @@ def fit(network: Network, recipe: Recipe, draws: Any, checkpoint: Path, *, until
             fresh.replace(checkpoint)
 
 
-def main() -> None:
-    """Prepare and train."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--recipe", choices=sorted(RECIPES), default="cpu")
-    parser.add_argument("--without", default="", help="sources to leave out, comma-separated")
-    parser.add_argument("--name", default="classifier")
-    options = parser.parse_args()
-    recipe = RECIPES[options.recipe]
+def run(
+    data: Path, work: Path, recipe: Recipe, *, name: str = "classifier", without: Collection[str] = ()
+) -> None:
+    """Prepare and train; the network is left in `WORK/<name>.pt`."""
     torch.set_num_threads(1 if recipe.device == "cpu" else 8)
-    options.work.mkdir(parents=True, exist_ok=True)
-    tokenizer = words(options.work, options.data, recipe.vocabulary)
-    found = texts(options.work, "folder", lambda: load(options.data, ("train", "train_extra")))
-    without = set(filter(None, options.without.split(",")))
-    found = [text for text in found if not without & set(text.row.source.split("+"))]
+    work.mkdir(parents=True, exist_ok=True)
+    tokenizer = words(work, data, recipe.vocabulary)
+    found = texts(work, "folder", lambda: load(data, ("train", "train_extra")))
+    found = [text for text in found if not set(without) & set(text.row.source.split("+"))]
     say(len(found), "texts,", tokenizer.get_vocab_size(), "pieces")
     network = Network(tokenizer.get_vocab_size(), recipe.window, recipe.plan, recipe.dropout)
-    start = base.read(base.fetched(options.work))
     torch.manual_seed(recipe.seed)
-    network.start_from(start, json.loads((options.work / "kept.json").read_text()))
-    del start
-    checkpoint = options.work / f"{options.name}.pt"
+    network.start_from(base.read(base.fetched(work)), json.loads((work / "kept.json").read_text()))
+    checkpoint = work / f"{name}.pt"
 
     def draws(seen: list[Text]) -> Draws:
         return Draws(seen, tokenizer, window=recipe.window, batch=recipe.batch, seed=recipe.seed)
 
     if recipe.generated_from:
         fit(network, recipe, draws(found), checkpoint, until=recipe.generated_from)
-    from training.guard import generate  # noqa: PLC0415 - rows are made only when they are due
-
-    own = texts(options.work, "own", generate.rows)
+    own = texts(work, "own", generate.rows)
     fit(network, recipe, draws([*found, *own]), checkpoint, until=recipe.steps)
+
+
+def main() -> None:
+    """Train the model that ships."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--recipe", choices=sorted(RECIPES), default="cpu")
+    options = parser.parse_args()
+    run(options.data, options.work, RECIPES[options.recipe])
 
 
 if __name__ == "__main__":
