@@ -15,6 +15,7 @@ from langchain_prodkit.evaluation.metrics.readability import (
 )
 from langchain_prodkit.evaluation.metrics.relevance import AnswerRelevance
 from langchain_prodkit.evaluation.metrics.retrieval import RetrievalNDCG, RetrievalPrecision, RetrievalRecall
+from langchain_prodkit.evaluation.metrics.toxicity import Toxicity
 
 __all__ = [
     "AnswerRelevance",
@@ -38,6 +39,7 @@ __all__ = [
     "Score",
     "TimeToFirstToken",
     "Tokens",
+    "Toxicity",
     "WordCount",
     "default_metrics",
     "metric",
@@ -51,6 +53,7 @@ def default_metrics() -> tuple[Metric, ...]:
         EmptyAnswer(),
         Refusal(),
         DuplicateAnswer(),
+        Toxicity(),
         WordCount(),
         AutomatedReadability(),
         FleschKincaid(),
