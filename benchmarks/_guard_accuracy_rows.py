@@ -87,14 +87,16 @@ def _short(rows: Iterable[Row], *, is_attack: bool) -> list[Row]:
 
 
 def obfuscated(rows: Sequence[Row], each: int) -> list[Row]:
-    """Write `each` attacks and as many harmless requests in every encoding."""
+    """Write the same `each` English attacks and as many harmless requests plainly and in every encoding."""
     rng = random.Random(SEED + 1)
+    english = [row for row in rows if row.lang == "en"]
     made = []
-    for name in ENCODINGS:
-        for is_attack in (True, False):
+    for is_attack in (True, False):
+        for row in rng.sample(_short(english, is_attack=is_attack), each):
+            made.append(Row(row.text, is_attack, "obfuscated", "(plain)", row.lang))
             made += [
                 Row(encoded(rng, name, row.text), is_attack, "obfuscated", name, row.lang)
-                for row in rng.sample(_short(rows, is_attack=is_attack), each)
+                for name in ENCODINGS
             ]
     return made
 

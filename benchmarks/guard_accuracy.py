@@ -20,6 +20,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
@@ -230,7 +231,8 @@ def measured(rows: list[Row], *, smoke: bool) -> dict[str, Any]:
     ]
 
     def rate(found: Sequence[Row], scores: Sequence[float], *, is_attack: bool) -> float | None:
-        return share([s for row, s in zip(found, scores, strict=True) if row.is_attack is is_attack], CUT)
+        wanted = (row.is_attack is is_attack and row.category != "(plain)" for row in found)
+        return share(list(compress(scores, wanted)), CUT)
 
     figures = summary(rows, ours) | {
         "documents AUC": tables["pairs that differ little"][0]["AUC"],
