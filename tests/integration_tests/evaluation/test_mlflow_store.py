@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import logging
-import shutil
 import socket
 import threading
 import time
@@ -34,20 +33,6 @@ from tests.unit_tests.evaluation.chains import USAGE, rag
 mlflow = pytest.importorskip("mlflow")
 
 SECRET_URI = "postgresql://ada:hush@127.0.0.1:{port}/mlflow?password=hush"
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the tables once: MLflow takes seconds for that."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def db(empty_store: Path, tmp_path: Path) -> Path:
-    """Give a store of its own to each test."""
-    return Path(shutil.copy(empty_store, tmp_path / "mlflow.db"))
 
 
 @pytest.fixture
