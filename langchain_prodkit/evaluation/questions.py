@@ -34,6 +34,7 @@ _ROUNDS: Final = 4
 """Further chances to make up for questions that came twice or not at all."""
 _AT_A_TIME: Final = 5
 """Questions asked for in one call: more of them become alike."""
+_SPARE: Final = 2
 _SAMPLES: Final = 5
 """Chunks that show a model what the documents are about, where there is no description."""
 
@@ -196,6 +197,8 @@ class _Plan:
     ) -> list[Request]:
         """Plan a round; it depends on the seed and on the answers so far, never on their timing."""
         requests: list[Request] = []
+        # Once some came twice, more of them will.
+        spare = _SPARE if number else 0
         missing = wanted["in_scope"] - len(kept["in_scope"])
         if missing > 0:
             # Each round goes on where the last one ended, so that all chunks have their turn.
@@ -209,14 +212,14 @@ class _Plan:
                     made.question for request, made in kept["in_scope"] if request.chunk_id == chunk.id
                 )
                 requests += [
-                    inside(chunk, part, turn=start + at + number + extra, known=asked)
+                    inside(chunk, part + spare, turn=start + at + number + extra, known=asked)
                     for extra, part in enumerate(_parts(count))
                 ]
         missing = wanted["out_of_scope"] - len(kept["out_of_scope"])
         known = tuple(made.question for _, made in kept["out_of_scope"])
         samples = self._chunks[:_SAMPLES]
         requests += [
-            outside(self._description, samples, part, turn=number + at, known=known)
+            outside(self._description, samples, part + spare, turn=number + at, known=known)
             for at, part in enumerate(_parts(missing))
         ]
         return requests
@@ -237,7 +240,7 @@ class _Plan:
                 EvalRecord(
                     id=f"question-{number}",
                     input=question.question,
-                    expected=question.answer if self._with_expected else None,
+                    expected=question.answer if self._with_expected and request.kind == "in_scope" else None,
                     metadata=request.metadata,
                 )
                 for number, (request, question) in enumerate(made, start=1)
