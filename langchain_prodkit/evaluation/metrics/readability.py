@@ -12,7 +12,10 @@ from langchain_prodkit.evaluation.record import EvalRecord
 __all__ = ["AutomatedReadability", "FleschKincaid", "WordCount", "is_latin"]
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
-_SENTENCE_END: Final = re.compile(r"[.!?]+(?=[\s\"')\]]|$)|\n\s*\n")
+_SENTENCE: Final = re.compile(r"\b[^.!?]+[.!?]*")
+_SHORT_WORDS: Final = 2
+_LONE_APOSTROPHE: Final = re.compile(r"'(?![tsd]|ve|ll|re)")
+_NO_WORD: Final = re.compile(r"[^\w\s']")
 _VOWELS: Final = re.compile(r"[aeiouy]+")
 # An e that nobody hears: "make", "makes", "walked", but not "table" or "wanted".
 _SILENT: Final = re.compile(r"(?:[^laeiouy]|[aeiouy]l)es?$|[^aeiouytd]ed$")
@@ -35,7 +38,10 @@ class WordCount:
 
 @dataclass(frozen=True, slots=True)
 class AutomatedReadability:
-    """Automated readability index: about the US school grade that the answer asks for."""
+    """Automated readability index: about the US school grade that the answer asks for.
+
+    The value that textstat gives, to 1e-6.
+    """
 
     name: str = "ari_grade"
     needs: frozenset[str] = frozenset({"output"})
@@ -43,11 +49,11 @@ class AutomatedReadability:
 
     def score(self, row: EvalRecord) -> Score:
         """Weigh characters a word and words a sentence; skipped for other scripts than Latin."""
-        words, sentences, why_not = _measured(row.answer)
+        counts, why_not = _measured(row.answer)
         if why_not:
             return Score(skipped=why_not)
-        characters = sum(character.isalnum() for word in words for character in word)
-        return Score(4.71 * characters / len(words) + 0.5 * len(words) / sentences - 21.43)
+        length, words = counts.characters / counts.pieces, len(counts.words) / counts.sentences
+        return Score(4.71 * length + 0.5 * words - 21.43)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +69,41 @@ class FleschKincaid:
 
     def score(self, row: EvalRecord) -> Score:
         """Weigh syllables a word and words a sentence; skipped for other scripts than Latin."""
-        words, sentences, why_not = _measured(row.answer)
+        counts, why_not = _measured(row.answer)
         if why_not:
             return Score(skipped=why_not)
-        syllables = sum(_syllables(word) for word in words)
-        return Score(0.39 * len(words) / sentences + 11.8 * syllables / len(words) - 15.59)
+        syllables = sum(_syllables(word) for word in counts.words) / len(counts.words)
+        return Score(0.39 * len(counts.words) / counts.sentences + 11.8 * syllables - 15.59)
 
 
-def _measured(text: str) -> tuple[list[str], int, str | None]:
-    """Give the words, the number of sentences, and why a grade would make no sense."""
-    words = _WORD.findall(text)
-    if not words:
-        return words, 0, "no words"
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """A text in numbers, counted as textstat 0.7 counts (textstat/textstat), so that grades compare."""
+
+    characters: int
+    """All that is no space."""
+    pieces: int
+    """What stands between spaces, lone punctuation included."""
+    words: tuple[str, ...]
+    sentences: int
+
+
+def _measured(text: str) -> tuple[_Counts, str | None]:
+    """Count, and say why a grade would make no sense."""
+    if _WORD.search(text) is None:
+        return _Counts(0, 0, (), 0), "no words"
     if not is_latin(text):
-        return words, 0, "not in Latin script"
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    tail = _WORD.search(text, ends[-1] if ends else 0)
-    return words, max(1, len(ends) + (tail is not None)), None
+        return _Counts(0, 0, (), 0), "not in Latin script"
+    # One or two words are taken for an abbreviation or a heading.
+    sentences = sum(len(_bare_words(one)) > _SHORT_WORDS for one in _SENTENCE.findall(text))
+    pieces = text.split()
+    words = tuple(_bare_words(text))
+    return _Counts(sum(map(len, pieces)), len(pieces), words, max(1, sentences)), None
+
+
+def _bare_words(text: str) -> list[str]:
+    """Split at spaces what is left without punctuation; the apostrophe of a contraction stays."""
+    return _NO_WORD.sub("", _LONE_APOSTROPHE.sub("", text)).split()
 
 
 def is_latin(text: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,8 +49,8 @@ def test_words_are_counted_as_people_count_them() -> None:
 
 
 def test_the_automated_readability_index_follows_its_formula() -> None:
-    """28 characters, 10 words and 2 sentences, counted by hand."""
-    expected = 4.71 * 29 / 11 + 0.5 * 11 / 2 - 21.43
+    """31 characters, 11 words and 2 sentences, counted by hand; the full stops are characters."""
+    expected = 4.71 * 31 / 11 + 0.5 * 11 / 2 - 21.43
     assert math.isclose(score(AutomatedReadability(), EASY), expected)
 
 
@@ -56,6 +58,16 @@ def test_the_flesch_kincaid_grade_follows_its_formula() -> None:
     """11 words of one syllable each in 2 sentences."""
     expected = 0.39 * 11 / 2 + 11.8 * 11 / 11 - 15.59
     assert math.isclose(score(FleschKincaid(), EASY), expected)
+
+
+def test_grades_are_those_of_textstat() -> None:
+    """The index to 1e-6 on any text, the grade, whose syllables are counted by rule, to 0.7 on average."""
+    rows = json.loads((Path(__file__).parent / "readability_grades.json").read_text())["rows"]
+    assert len(rows) >= 30
+    for row in rows:
+        assert score(AutomatedReadability(), row["text"]) == pytest.approx(row["ari"], abs=1e-6)
+    apart = [abs(score(FleschKincaid(), row["text"]) - row["flesch_kincaid"]) for row in rows]
+    assert sum(apart) / len(apart) < 0.7
 
 
 @pytest.mark.parametrize(
