@@ -42,10 +42,11 @@ def writer(prompt: str) -> dict[str, Any]:
     about = texts_between(prompt, "document")
     word = about[0].split()[2].rstrip(":") if about else "the weather on Mars"
     style = "Ask for a single fact" in prompt
+    known = sum(text.count("\n") + 1 for text in texts_between(prompt, "known-questions"))
     return {
         "questions": [
             {"question": f"What about {word}, case {at} {style}?", "answer": f"Form for {word}."}
-            for at in range(int(found[1]))
+            for at in range(known, known + int(found[1]))
         ]
     }
 

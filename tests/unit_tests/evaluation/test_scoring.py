@@ -234,7 +234,11 @@ def test_a_concurrency_that_makes_no_sense_is_refused(concurrency: Any) -> None:
 async def test_progress_counts_every_score(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     """On the standard error stream, and only when asked for."""
     monkeypatch.setattr("langchain_prodkit.evaluation.progress.find_spec", lambda _: None)
-    metrics = [Asked(lambda _: Score(1.0)), WordCount(), Whole(lambda found: [Score(1.0)] * len(found))]
+    metrics: list[Any] = [
+        Asked(lambda _: Score(1.0)),
+        WordCount(),
+        Whole(lambda found: [Score(1.0)] * len(found)),
+    ]
     evaluate(rows(5), metrics)
     assert capsys.readouterr().err == ""
     evaluate(rows(5), metrics, progress=True)
