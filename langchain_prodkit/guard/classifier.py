@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr
 from langchain_prodkit._extras import require
 from langchain_prodkit.errors import MissingExtraError, ModelFileError
 from langchain_prodkit.guard.heads import HEADS, HeadCalibration, heads_of
+from langchain_prodkit.guard.pieces import Pieces
 from langchain_prodkit.guard.verdict import Source
 from langchain_prodkit.guard.weights import SHIPPED, ModelFolder
 from langchain_prodkit.guard.windows import Encoded, WindowedClassifier
@@ -20,6 +21,7 @@ from langchain_prodkit.guard.windows import Encoded, WindowedClassifier
 __all__ = ["EmbeddedClassifier"]
 
 LAYER: Final = "classifier"
+PIECES: Final = "pieces.txt"
 READ_CHARS: Final = 9_000
 """About 2,250 tokens of English: what one core reads in a fifth of a second."""
 STRETCH_CHARS: Final = 240
@@ -33,8 +35,8 @@ class EmbeddedClassifier(WindowedClassifier):
     length are read in overlapping windows, what common encodings hide included, and scores are
     calibrated by the number of windows. Needs extra `guard`; no download, ever.
 
-    What ships today is a stand-in: a very small model that calls itself one in `card`. Any other
-    model in the same format can be given as `path`, a folder with
+    What ships was fine-tuned from the lowest layers of multilingual-e5-small; `card` says on what, and how
+    well it did. Any other model in the same format can be given as `path`, a folder with
 
     - `card.json`: `"format": "prodkit-guard-model"`, `"format_version": 1`, `"kind": "onnx"`, `name`,
       `version`, `is_stand_in`, `files` (name -> SHA-256), `text` (`"folded"`: lower case, without
@@ -45,7 +47,7 @@ class EmbeddedClassifier(WindowedClassifier):
       optionally, `auto_cut` (see `HeadCalibration`). Optional is `max_batch`: 1 for models whose output
       for a window depends on the windows beside it, as dynamic int8 makes it;
     - `model.onnx`: int64 `[batch, tokens]` in, float32 `[batch, 2]` logits out;
-    - `tokenizer.json` of the `tokenizers` library.
+    - `tokenizer.json` of the `tokenizers` library, or `pieces.txt` (see `Pieces`; the card has `unknown_id`).
 
     Raises:
         MissingExtraError: At construction, without extra `guard`.
@@ -79,13 +81,13 @@ class EmbeddedClassifier(WindowedClassifier):
     def __init__(self, path: str | Path | None = None, **kwargs: Any) -> None:
         """Take the folder as the first argument, everything else by name."""
         super().__init__(path=None if path is None else str(path), **kwargs)
-        for module in ("onnxruntime", "tokenizers"):
-            if find_spec(module) is None:
-                raise MissingExtraError(module, extra="guard")
         folder = ModelFolder(
             SHIPPED / "classifier" if path is None else path, kind="onnx", sha256=self.sha256
         )
         card = folder.card
+        for module in ("onnxruntime",) if PIECES in card["files"] else ("onnxruntime", "tokenizers"):
+            if find_spec(module) is None:
+                raise MissingExtraError(module, extra="guard")
         try:
             self._room = int(card["window"]) - len(card["prefix_ids"]) - len(card["suffix_ids"])
             self._stride = int(card["stride"])
@@ -140,6 +142,8 @@ class EmbeddedClassifier(WindowedClassifier):
 
     def _encode(self, texts: Sequence[str]) -> list[Encoded]:
         _, tokenizer = self._loaded()
+        if isinstance(tokenizer, Pieces):
+            return [Encoded(*tokenizer.encode(text)) for text in texts]
         found = tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [Encoded(one.ids, one.offsets) for one in found]
 
@@ -167,20 +171,31 @@ class EmbeddedClassifier(WindowedClassifier):
 
     def _load(self) -> tuple[Any, Any]:
         runtime = require("onnxruntime", extra="guard")
-        tokenizers = require("tokenizers", extra="guard")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # From the bytes that were checked: the file could change between the check and the load.
-        model, words = self._folder.read("model.onnx"), self._folder.read("tokenizer.json")
+        model = self._folder.read("model.onnx")
         try:
             session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-            tokenizer = tokenizers.Tokenizer.from_str(words.decode())
-            tokenizer.no_truncation()
-            tokenizer.no_padding()
+            # It keeps the file for a fallback to other providers, of which there is none.
+            session._model_bytes = None  # noqa: SLF001
+            tokenizer = self._tokenizer()
+        except ModelFileError:
+            raise
         except Exception as error:  # noqa: BLE001 - each library raises its own
             raise ModelFileError(
                 f"the model in {self._folder.path} cannot be loaded ({type(error).__qualname__})"
             ) from None
         return session, tokenizer
+
+    def _tokenizer(self) -> Any:
+        card = self._folder.card
+        if PIECES in card["files"]:
+            return Pieces(self._folder.read(PIECES), unknown=int(card["unknown_id"]))
+        tokenizers = require("tokenizers", extra="guard")
+        tokenizer = tokenizers.Tokenizer.from_str(self._folder.read("tokenizer.json").decode())
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer

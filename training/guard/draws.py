@@ -42,8 +42,12 @@ WEIGHTS: Final = {
 """How much each kind counts for the heads `user` and `document`. A document with an instruction says
 nothing about users; a user's attack is one in a document too."""
 HARMLESS: Final = frozenset({"asked", "composed", "clean"})
+ALONE: Final = frozenset({"real", "made", "asked", "composed"})
+"""Kinds that users write."""
 HARD: Final = 1.6
 """How much more a group of harmless texts with attack words is drawn."""
+LONGEST_NOTE: Final = 300
+"""Up to so many characters an attack is put into a clean document, or something harmless beside a text."""
 CHUNK: Final = 20
 """Batches that are drawn together and sorted by length."""
 EDGE: Final = 16
@@ -117,27 +121,25 @@ class Draws:
 
     def _drawn(self, kind: str, rng: random.Random) -> Draw:
         text = self.pools[kind].draw(rng)
+        hot: int | None
         if kind == "implanted":
             shown, hot = self._implanted(text, rng)
         else:
-            shown, hot = text.text, text.hot
-            if (
-                hot is None
-                and kind in {"real", "made", "asked", "composed"}
-                and len(shown) < LONGEST_NOTE
-                and rng.random() < 0.1
-            ):
-                shown = self._beside(shown, rng)
-            noise = noisy(shown, rng)
-            if hot is not None and abs(len(noise) - len(shown)) > EDGE:
-                noise = shown
-            shown = noise
+            shown, hot = self._written(text, kind, rng), text.hot
         found = self.words.encode(shown, add_special_tokens=False)
         ids = found.ids
         if len(ids) > self.room:
             start = self._start(found.offsets, hot, kind, rng)
             ids = ids[start : start + self.room]
         return Draw([OPEN, *ids, CLOSE], kind not in HARMLESS, WEIGHTS[kind])
+
+    def _written(self, text: Text, kind: str, rng: random.Random) -> str:
+        """Give a text with noise, now and then with something harmless beside it."""
+        shown = text.text
+        if text.hot is None and kind in ALONE and len(shown) < LONGEST_NOTE and rng.random() < 0.1:
+            shown = self._beside(shown, rng)
+        noise = noisy(shown, rng)
+        return shown if text.hot is not None and abs(len(noise) - len(shown)) > EDGE else noise
 
     def _start(
         self, offsets: Sequence[tuple[int, int]], hot: int | None, kind: str, rng: random.Random
@@ -170,9 +172,6 @@ class Draws:
         before = part[:place].rstrip() + between if place else ""
         after = between + part[place:].lstrip() if place < len(part) else ""
         return before + attack + after, len(before) + len(attack) // 2
-
-
-LONGEST_NOTE: Final = 300
 
 
 def _group(text: Text) -> tuple[str, ...]:

@@ -59,7 +59,9 @@ def restored(work: Path, recipe: Recipe, name: str = "classifier") -> Shipped:
     network = Network(len(kept), recipe.window, recipe.plan, recipe.dropout)
     network.load_state_dict(state)
     words = base.read(base.fetched(work)).packed_words.reshape(-1, BLOCKS)[kept]
-    return Shipped(network, words).eval()
+    model = Shipped(network, words)
+    model.eval()
+    return model
 
 
 def exported(model: Shipped, path: Path, *, is_whole: bool = False) -> None:
@@ -100,10 +102,11 @@ def folder(
     """Write a model folder whose cuts are still to be measured."""
     out.mkdir(parents=True, exist_ok=True)
     exported(restored(work, recipe, name), out / "model.onnx", is_whole=is_whole)
-    shutil.copy(work / "tokenizer.json", out / "tokenizer.json")
+    vocab = json.loads((work / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    lines = [f"{score!r}\t{piece}" for piece, score in vocab["vocab"]]
+    (out / "pieces.txt").write_bytes("\n".join(lines).encode())
     files = {
-        name: hashlib.sha256((out / name).read_bytes()).hexdigest()
-        for name in ("model.onnx", "tokenizer.json")
+        name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in ("model.onnx", "pieces.txt")
     }
     card = {
         "format": "prodkit-guard-model",
@@ -117,6 +120,7 @@ def folder(
         "window": recipe.window,
         "stride": recipe.stride,
         "pad_id": vocabulary.PAD,
+        "unknown_id": vocab["unk_id"],
         "prefix_ids": [vocabulary.OPEN],
         "suffix_ids": [vocabulary.CLOSE],
         "inputs": ["input_ids", "attention_mask"],

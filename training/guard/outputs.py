@@ -24,9 +24,12 @@ def outputs(
     """Give one row of logits (`user`, `document`) for each text, and its windows; no window gives -20."""
     highest = np.full((len(texts), 2), NOTHING)
     counts = np.zeros(len(texts), dtype=np.int64)
-    judged = _by_ngrams if isinstance(detector, NgramClassifier) else _by_classifier
     for owner, text in enumerate(texts):
-        for logits in judged(detector, text):  # type: ignore[operator]
+        for logits in (
+            _by_ngrams(detector, text)
+            if isinstance(detector, NgramClassifier)
+            else _by_classifier(detector, text)
+        ):
             highest[owner] = np.maximum(highest[owner], logits)
             counts[owner] += 1
     return highest, counts
