@@ -50,8 +50,12 @@ class EvalDataset:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", tuple(self.rows))
-        if len({row.id for row in self.rows}) != len(self.rows):
-            msg = "two rows of the data set have the same id; make ids unique or leave them out"
+        repeated = len(self.rows) - len({row.id for row in self.rows})
+        if repeated:
+            msg = (
+                f"{repeated} of {len(self.rows)} rows have the same id as another row of the data set; make ids "
+                "unique or leave them out"
+            )
             raise EvaluationError(msg)
 
     def __len__(self) -> int:

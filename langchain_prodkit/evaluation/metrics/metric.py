@@ -29,6 +29,7 @@ class Metric(Protocol):
     Two more methods are used where a metric has them: `score_all(rows) -> Sequence[Score]`, asked once
     with every row that has what the metric needs (for what only the whole data set shows, and for models
     that read many texts at once), and `async ascore(row) -> Score` (for judges), asked concurrently.
+    A metric may also have `begin()`, called when an evaluation starts.
     """
 
     @property

@@ -220,8 +220,8 @@ except KeyboardInterrupt:
 
 def test_ids_that_repeat_are_refused() -> None:
     """Scores are kept by id."""
-    with pytest.raises(EvaluationError, match="same id"):
-        evaluate([{"id": "a", "question": "q"}, {"id": "a", "question": "q"}])
+    with pytest.raises(EvaluationError, match="1 of 3 rows have the same id"):
+        evaluate([{"id": name, "question": "q"} for name in "aba"])
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, 1.5, True])
