@@ -53,8 +53,8 @@ class EvalDataset:
         repeated = len(self.rows) - len({row.id for row in self.rows})
         if repeated:
             msg = (
-                f"{repeated} of {len(self.rows)} rows have the same id as another row of the data set; make ids "
-                "unique or leave them out"
+                f"{repeated} of {len(self.rows)} rows have the same id as another row of the data set; make "
+                "ids unique or leave them out"
             )
             raise EvaluationError(msg)
 
