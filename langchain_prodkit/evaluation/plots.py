@@ -20,6 +20,7 @@ __all__ = ["change_figure", "distribution_figure", "figures", "log_plots"]
 _COLUMNS: Final = 3
 _MOST_BINS: Final = 20
 _MOST_METRICS: Final = 30
+_MOST_NAME_CHARS: Final = 26
 _NOW: Final = "#2a6f97"
 _THEN: Final = "#b0b7bf"
 _WORSE: Final = "#c1443c"
@@ -78,7 +79,7 @@ def change_figure(report: EvalReport, baseline: EvalReport) -> Any:
             axes.plot([change.ci_low / scale, change.ci_high / scale], [place, place], color="black", lw=1)
     axes.axvline(0, color="black", lw=0.8)
     names = [change.name for change, _, _ in changes]
-    axes.set_yticks(range(len(names)), [name if len(name) < 28 else f"{name[:26]}.." for name in names])
+    axes.set_yticks(range(len(names)), [name[:_MOST_NAME_CHARS] for name in names])
     axes.invert_yaxis()
     axes.tick_params(labelsize=7)
     axes.set_title("mean change per row, in standard deviations", fontsize=8)
@@ -129,7 +130,12 @@ def _figure(
 
     def put(place: int) -> Any:
         row, column = divmod(place, columns)
-        inches = (column * width + left, size[1] - (row + 1) * height + 0.3, width - left - 0.15, height - 0.6)
+        inches = (
+            column * width + left,
+            size[1] - (row + 1) * height + 0.3,
+            width - left - 0.15,
+            height - 0.6,
+        )
         # Places are computed here: a layout engine draws every label twice.
         return figure.add_axes([part / size[number % 2] for number, part in enumerate(inches)])
 

@@ -110,6 +110,11 @@ def ready(uri: str) -> None:
 
 def unreachable(uri: str, error: BaseException) -> StoreError:
     """Make the error for a store that failed; of the cause only its kind is told."""
+    if isinstance(error, ModuleNotFoundError):
+        return StoreError(
+            f"the MLflow store {shown(uri)} needs the Python module {error.name}; pip install it, or "
+            "name the driver that you have in tracking_uri=, such as postgresql+psycopg2://..."
+        )
     return StoreError(f"the MLflow store {shown(uri)} failed ({cause(error)}); {_WAY_OUT}")
 
 

@@ -157,7 +157,7 @@ def test_arguments_that_make_no_sense_are_refused_before_anything_is_written(db:
     made = many(3)
     for wrong in ({"traces": "some"}, {"sample": -1}, {"tags": {"mlflow.note": "x"}}):
         with pytest.raises(ConfigurationError):
-            made.log_to_mlflow(tracking_uri=db, **wrong)  # type: ignore[arg-type]
+            made.log_to_mlflow(tracking_uri=db, **wrong)
     with pytest.raises(EvaluationError, match="passing="):
         made.log_to_mlflow(tracking_uri=db, passing={"nothing": 1})
     with pytest.raises(EvaluationError, match="other questions"):
