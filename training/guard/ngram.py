@@ -24,7 +24,6 @@ from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyp
 from langchain_prodkit.guard.heads import HEADS
 from langchain_prodkit.guard.ngram import piece_buckets, token_hash, tokens, window_spans
 from langchain_prodkit.guard.normalize import readings
-from training.guard import generate
 from training.guard.rows import LEFT_OUT, LICENCES, Row, held_out_fold, load, weights
 
 BUCKETS: Final = 490_019  # a prime; two heads stay under 1 MB
@@ -221,7 +220,7 @@ def main() -> None:
     def say(*what: object) -> None:
         print(f"[{time.time() - began:6.0f} s]", *what, flush=True)  # noqa: T201 - a log
 
-    rows = [*load(options.data, ("train", "train_extra")), *generate.rows()]
+    rows = load(options.data, ("train", "train_extra"))
     if options.limit:
         rows = rows[: options.limit]
     space = Space()
