@@ -56,7 +56,7 @@ class ChatModelJudge:
         budget: JudgeBudget | None = None,
         confirm_on_fail: int = 2,
         breaker_after: int = 3,
-        timeout_s: float = 8.0,
+        timeout_s: float = 6.0,
         name: str | None = None,
         redact: Redactor | None = None,
         max_chars: int = 200_000,
@@ -74,7 +74,8 @@ class ChatModelJudge:
                 below the metric's `pass_mark`); the majority holds. A pass is not asked twice.
             breaker_after: Failed calls in a row after which the judge counts as down.
             timeout_s: Seconds in which calls wait and none is answered, after which the judge counts
-                as down. Raise it for a model that thinks for longer.
+                as down. Raise it for a model that thinks for longer, or has to be loaded first. Time
+                in a rate limiter's queue does not count.
             name: What the model is called in cache keys, in the place of its class; needed to tell
                 apart two models whose class and parameters are the same (another server).
             redact: Applied to rationales before they enter a score or the cache.
