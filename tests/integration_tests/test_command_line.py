@@ -133,7 +133,7 @@ def test_eval_scores_a_file_and_logs_it(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"input": "q", "output": "An answer of five words."}\n')
     uri = f"sqlite:///{tmp_path / 'm.db'}"
-    done = _run("eval", str(rows), "--log", "--experiment", "e", "--tracking-uri", uri)
+    done = _run("eval", "run", str(rows), "--log", "--experiment", "e", "--tracking-uri", uri)
     assert done.returncode == 0, done.stderr
     assert "words" in done.stdout
     assert re.search(r"MLflow run [0-9a-f]{32}", done.stdout)

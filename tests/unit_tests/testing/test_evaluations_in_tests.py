@@ -23,7 +23,7 @@ from langchain_prodkit.evaluation.metrics import ExactMatch, EmptyAnswer
 
 @pytest.fixture(scope="session")
 def prodkit_gate():
-    return {"min_rows": 10}
+    return {"min_rows": 30}
 
 def rows(good, n):
     return [{"input": f"q{i}", "output": "a" if i < good else "b", "expected": "a"} for i in range(n)]
@@ -34,7 +34,7 @@ def test_answers(prodkit_eval, question):
     assert len(report.rows) == 20
 
 def test_more(prodkit_eval):
-    prodkit_eval(rows(10, 10), [ExactMatch(), EmptyAnswer()])
+    prodkit_eval(rows(30, 30), [ExactMatch(), EmptyAnswer()])
 """
 
 
@@ -49,7 +49,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 
 def write(suite: pytest.Pytester, good: int) -> None:
-    """Write tests over fifty rows, `good` of twenty right in two of them."""
+    """Write tests over seventy rows, `good` of twenty right in two of them."""
     suite.makepyfile(test_suite=SUITE.replace("GOOD", str(good)))
 
 
@@ -58,13 +58,13 @@ def test_a_session_is_held_against_its_baseline(suite: pytest.Pytester) -> None:
     write(suite, 20)
     made = suite.runpytest("--prodkit-baseline=base.json", "--prodkit-update-baseline")
     assert made.ret == pytest.ExitCode.OK
-    made.stdout.fnmatch_lines(["baseline base.json written: 50 rows"])
+    made.stdout.fnmatch_lines(["baseline base.json written: 70 rows"])
     text = (suite.path / "base.json").read_text()
     assert "private" not in text
     same = suite.runpytest("--prodkit-baseline=base.json", "--prodkit-report=report.json")
     assert same.ret == pytest.ExitCode.OK
     same.stdout.fnmatch_lines(["*Evaluation gate: PASS*", "*| exact_match | PASS |*"])
-    assert len(json.loads((suite.path / "report.json").read_text())["rows"]) == 50
+    assert len(json.loads((suite.path / "report.json").read_text())["rows"]) == 70
     write(suite, 8)
     worse = suite.runpytest("--prodkit-baseline=base.json")
     assert worse.ret == pytest.ExitCode.TESTS_FAILED
@@ -135,7 +135,7 @@ def test_a_part_of_the_tests_is_not_the_baseline(suite: pytest.Pytester) -> None
     suite.runpytest("--prodkit-baseline=base.json", "--prodkit-update-baseline")
     part = suite.runpytest("--prodkit-baseline=base.json", "-k", "test_more")
     assert part.ret == pytest.ExitCode.TESTS_FAILED
-    part.stdout.fnmatch_lines(["*40 of its 50 rows are missing here*"])
+    part.stdout.fnmatch_lines(["*40 of its 70 rows are missing here*"])
     suite.makepyfile(test_suite="def test_nothing(): pass")
     none = suite.runpytest("--prodkit-baseline=base.json")
     assert none.ret == pytest.ExitCode.TESTS_FAILED
