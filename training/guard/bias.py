@@ -24,14 +24,19 @@ LEAST: Final = 0.3
 """From this score up a harmless text counts as misread."""
 SEED: Final = 20261125
 BATCH: Final = 256
+VOCABULARIES: Final = ("pieces.txt", "tokenizer.json")
 _WORD_START: Final = "\u2581"
 Scorer = Callable[[Sequence[str]], Sequence[float]]
 
 
 def words_of(tokenizer: Path, *, least_letters: int = 3) -> list[str]:
-    """Give the whole words of a `tokenizer.json`, in the order of the vocabulary."""
-    vocabulary: Any = json.loads(tokenizer.read_text(encoding="utf-8"))["model"]["vocab"]
-    pieces = [str(entry if isinstance(entry, str) else entry[0]) for entry in vocabulary]
+    """Give the whole words of a `tokenizer.json` or a `pieces.txt`, in the order of the vocabulary."""
+    raw = tokenizer.read_bytes().decode()
+    if tokenizer.suffix == ".txt":
+        pieces = [line.partition("\t")[2] for line in raw.split("\n")]
+    else:
+        vocabulary: Any = json.loads(raw)["model"]["vocab"]
+        pieces = [str(entry if isinstance(entry, str) else entry[0]) for entry in vocabulary]
     if any(piece.startswith(_WORD_START) for piece in pieces):
         pieces = [piece[1:] for piece in pieces if piece.startswith(_WORD_START)]
     return [piece for piece in pieces if len(piece) >= least_letters and piece.isalpha()]
@@ -84,13 +89,13 @@ def main() -> None:
     from langchain_prodkit.guard import EmbeddedClassifier  # noqa: PLC0415 - the tokenizer is read without it
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("model", type=Path, help="a model folder, with card.json and tokenizer.json")
+    parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("--most", type=int, default=0, help="words to look at, drawn at random; 0 for all")
     parser.add_argument("--show", type=int, default=40, help="of each kind, how many are printed")
     parser.add_argument("--out", type=Path, help="write the new rows to this JSONL file")
     options = parser.parse_args()
     model = EmbeddedClassifier(options.model)
-    words = words_of(options.model / "tokenizer.json")
+    words = words_of(next(path for name in VOCABULARIES if (path := options.model / name).is_file()))
     if options.most and options.most < len(words):
         words = random.Random(SEED).sample(words, options.most)  # noqa: S311 - reproducible
 
