@@ -88,6 +88,10 @@ class _Ready(Written):
 
     name: str = Field(default="", pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
 
+    def check(self, row: EvalRecord) -> CheckResult:
+        """Judge one row."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
 
 class NotEmpty(_Ready):
     """The answer has at least one visible character, or calls a tool."""

@@ -32,6 +32,7 @@ async def test_a_served_chain_is_recorded_request_by_request(tmp_path: Path) -> 
     add_routes(app, broken.with_types(input_type=str), path="/broken")
     with _running(app) as url:
         remote: Any = RemoteRunnable(f"{url}/rag/")
+        failing: Any = RemoteRunnable(f"{url}/broken/")
 
         async def one(n: int) -> None:
             kind = n % 5
@@ -45,7 +46,7 @@ async def test_a_served_chain_is_recorded_request_by_request(tmp_path: Path) -> 
                 async for _ in remote.astream_events(f"q{n}", version="v2"):
                     pass
             else:
-                await RemoteRunnable(f"{url}/broken/").ainvoke(f"q{n}")
+                await failing.ainvoke(f"q{n}")
 
         results = await asyncio.gather(*(one(n) for n in range(40)), return_exceptions=True)
         await settled(record)
