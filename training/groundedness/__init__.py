@@ -1,0 +1,1 @@
+"""How the head of `Groundedness` and its table of words were made: `words`, then `train`."""
