@@ -13,7 +13,7 @@ import urllib.request
 from contextlib import closing
 from pathlib import Path
 
-START_S = 240.0
+START_S = 400.0
 SETTINGS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
