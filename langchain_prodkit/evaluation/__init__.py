@@ -48,7 +48,15 @@ if TYPE_CHECKING:
     )
     from langchain_prodkit.evaluation.judge_model import JudgeStatistics
     from langchain_prodkit.evaluation.judge_verdict import JUDGE_DOWN, Verdict, is_judge_down
-    from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics, metric
+    from langchain_prodkit.evaluation.metrics import (
+        Groundedness,
+        Metric,
+        Score,
+        claim_support,
+        default_metrics,
+        metric,
+        metric_named,
+    )
     from langchain_prodkit.evaluation.mlflow_log import StoredRun, read_run
     from langchain_prodkit.evaluation.mlflow_scorers import from_mlflow_metric, from_mlflow_scorer
     from langchain_prodkit.evaluation.output_check import OutputCheckRunnable
@@ -82,6 +90,7 @@ __all__ = [
     "Gate",
     "GateResult",
     "GroundedNumbers",
+    "Groundedness",
     "JsonlJudgeCache",
     "JudgeBudget",
     "JudgeCache",
@@ -113,6 +122,7 @@ __all__ = [
     "as_mlflow_rows",
     "as_mlflow_scorer",
     "check",
+    "claim_support",
     "default_metrics",
     "evaluate",
     "faithfulness",
@@ -123,6 +133,7 @@ __all__ = [
     "is_judge_down",
     "metric",
     "metric_check",
+    "metric_named",
     "one_writer",
     "read_run",
     "relevance",
@@ -159,6 +170,7 @@ __getattr__, __dir__ = lazy_names(
         "MatchesPattern": "checks",
         "MaxChars": "checks",
         "MaxWords": "checks",
+        "Groundedness": "metrics",
         "Metric": "metrics",
         "MetricChange": "report",
         "MetricSummary": "report",
@@ -181,6 +193,7 @@ __getattr__, __dir__ = lazy_names(
         "as_mlflow_rows": "bridges",
         "as_mlflow_scorer": "bridges",
         "check": "checks",
+        "claim_support": "metrics",
         "default_metrics": "metrics",
         "evaluate": "scoring",
         "faithfulness": "judge_metrics",
@@ -195,5 +208,6 @@ __getattr__, __dir__ = lazy_names(
         "read_run": "mlflow_log",
         "relevance": "judge_metrics",
         "rubric": "judge_metrics",
+        "metric_named": "metrics",
     },
 )

@@ -169,7 +169,8 @@ class _Known:
             )
         if not callable(getattr(self._metric, "score_all", None)):
             # MLflow asks for many rows at a time, which a judge can use.
-            return score_row(self._metric, self._dataset[at])
+            alone: Score = score_row(self._metric, self._dataset[at])
+            return alone
         with self._lock:
             if not self._scores:
                 report = evaluate(self._dataset, [self._metric])

@@ -5,7 +5,9 @@ from __future__ import annotations
 from langchain_prodkit.evaluation.metrics.cost import Cost, Latency, ModelCalls, TimeToFirstToken, Tokens
 from langchain_prodkit.evaluation.metrics.duplicates import DuplicateAnswer
 from langchain_prodkit.evaluation.metrics.function import AsyncFunctionMetric, FunctionMetric, metric
+from langchain_prodkit.evaluation.metrics.groundedness import Groundedness, claim_support
 from langchain_prodkit.evaluation.metrics.metric import Metric, Score
+from langchain_prodkit.evaluation.metrics.named import metric_named
 from langchain_prodkit.evaluation.metrics.outcome import EmptyAnswer, Failure, Refusal
 from langchain_prodkit.evaluation.metrics.overlap import ExactMatch, RougeL
 from langchain_prodkit.evaluation.metrics.readability import (
@@ -16,6 +18,7 @@ from langchain_prodkit.evaluation.metrics.readability import (
 from langchain_prodkit.evaluation.metrics.relevance import AnswerRelevance
 from langchain_prodkit.evaluation.metrics.retrieval import RetrievalNDCG, RetrievalPrecision, RetrievalRecall
 from langchain_prodkit.evaluation.metrics.toxicity import Toxicity
+from langchain_prodkit.evaluation.metrics.upgrades import EvaluateModule, TextClassifier
 
 __all__ = [
     "AnswerRelevance",
@@ -24,10 +27,12 @@ __all__ = [
     "Cost",
     "DuplicateAnswer",
     "EmptyAnswer",
+    "EvaluateModule",
     "ExactMatch",
     "Failure",
     "FleschKincaid",
     "FunctionMetric",
+    "Groundedness",
     "Latency",
     "Metric",
     "ModelCalls",
@@ -37,12 +42,15 @@ __all__ = [
     "RetrievalRecall",
     "RougeL",
     "Score",
+    "TextClassifier",
     "TimeToFirstToken",
     "Tokens",
     "Toxicity",
     "WordCount",
+    "claim_support",
     "default_metrics",
     "metric",
+    "metric_named",
 ]
 
 
