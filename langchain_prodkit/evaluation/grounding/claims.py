@@ -9,6 +9,7 @@ from typing import Final
 
 __all__ = ["FUNCTION", "Word", "listed", "sentences", "stem", "words"]
 
+_LONGEST_ABBREVIATION: Final = 12
 LONGEST_WORDS: Final = 120
 """A sentence with more words is cut, so that the work on one sentence has an end."""
 
@@ -108,10 +109,10 @@ def sentences(text: str) -> list[str]:
     found: list[str] = []
     start = 0
     for match in _END.finditer(text):
-        piece = text[start : match.end()]
-        if "\n" not in match[0] and _ABBREVIATION.search(piece.rstrip()[-12:]):
+        before = text[max(start, match.start() - _LONGEST_ABBREVIATION) : match.start()]
+        if "\n" not in match[0] and _ABBREVIATION.search(before):
             continue
-        found.append(piece)
+        found.append(text[start : match.end()])
         start = match.end()
     found.append(text[start:])
     trimmed = (_BULLET.sub("", piece).strip() for piece in found)

@@ -169,4 +169,4 @@ def _unit(vector: Sequence[float]) -> list[float]:
 
 
 def _dot(one: Sequence[float], two: Sequence[float]) -> float:
-    return sum(map(mul, one, two))
+    return float(sum(map(mul, one, two)))

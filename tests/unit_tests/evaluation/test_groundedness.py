@@ -119,7 +119,8 @@ def test_a_long_answer_is_read_in_part_and_says_so() -> None:
     assert "20 of 3000 claims read" in (score.rationale or "")
 
 
-@pytest.mark.parametrize("char", ["a", "a ", "1", "1,", ". ", "A.", "'", "(", "\n", "\u0000"])
+@pytest.mark.slow
+@pytest.mark.parametrize("char", ["a", "a ", "1,", "Mr. ", "A.", "'", "\n"])
 def test_a_megabyte_of_anything_ends(char: str) -> None:
     """Answers and contexts that are no prose cost time in step with their length."""
     text = char * (1_000_000 // len(char))
