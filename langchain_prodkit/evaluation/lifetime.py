@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -24,6 +25,8 @@ class Forked(Protocol):
 
 _living: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 """Python can register what happens after a fork, but cannot unregister it: so once, for all of them."""
+_leaving: Final[set[PendingRecords]] = set()
+"""Records whose callback is gone, on their way to the disk: the interpreter must not end before."""
 
 
 def start_over_in_forks(owner: Forked) -> None:
@@ -55,12 +58,22 @@ def watch_child(pending: PendingRecords) -> None:
 def _leave(pending: PendingRecords) -> None:
     # While the interpreter ends, no thread may be started and none is waited for.
     if threading.main_thread().is_alive():
-        pending.leave_soon()
+        _leaving.add(pending)
+        pending.leave_soon(lambda: _leaving.discard(pending))
     else:
         pending.leave()
 
 
+def _leave_all() -> None:
+    for pending in list(_leaving):
+        pending.leave()
+
+
+atexit.register(_leave_all)
+
+
 def _renew() -> None:
+    _leaving.clear()
     for owner in list(_living):
         owner.start_over_after_fork()
 

@@ -220,11 +220,12 @@ class PendingRecords:
                 self._stored(lasts=True)
                 self.archive.spool.release()
 
-    def leave_soon(self) -> None:
+    def leave_soon(self, then: Callable[[], None]) -> None:
         """Do what `leave` does in the writer's thread: the owner is gone, the process goes on."""
         if self.archive is not None:
             self._writer.post(self._store)
             self._writer.post(self.archive.spool.release)
+            self._writer.post(then)
 
     def release(self) -> None:
         """Let other processes take up what is on disk."""

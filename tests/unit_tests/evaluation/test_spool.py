@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import pickle
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -269,6 +271,19 @@ def test_flush_gives_up_after_its_time_and_the_work_goes_on(tmp_path: Path) -> N
     assert record.statistics().spooled == 2
 
 
+def test_a_callback_that_is_gone_leaves_its_records(tmp_path: Path) -> None:
+    """Nobody closed it, and the process goes on."""
+    record = MLflowEvalCallback(spool_dir=tmp_path)
+    ask(record, 1, 2)
+    del record
+    gc.collect()
+    successor = MLflowEvalCallback(spool_dir=tmp_path)
+    give_up_s = time.monotonic() + 20
+    while inputs(successor) != [1, 2]:
+        assert time.monotonic() < give_up_s
+        time.sleep(0.01)
+
+
 def test_no_thread_runs_that_nothing_needs(tmp_path: Path) -> None:
     """Neither without a spool and a redactor, nor before there is anything to write."""
 
@@ -333,10 +348,12 @@ if sys.argv[2] == "kill":
     record.flush()
     RunnableLambda(str).invoke("only in memory", {"callbacks": [record]})
     os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[2] == "forget":
+    del record
 """
 
 
-@pytest.mark.parametrize("end", ["exit", "kill"])
+@pytest.mark.parametrize("end", ["exit", "kill", "forget"])
 def test_the_next_process_takes_up_what_the_last_one_left(tmp_path: Path, end: str) -> None:
     """A process that ends brings everything to disk, redacted; a killed one loses what was in memory."""
     done = subprocess.run(  # noqa: S603 - our own interpreter and code
@@ -346,7 +363,7 @@ def test_the_next_process_takes_up_what_the_last_one_left(tmp_path: Path, end: s
         timeout=120,
         check=False,
     )
-    assert done.returncode == (0 if end == "exit" else -signal.SIGKILL), done.stderr
+    assert done.returncode == (-signal.SIGKILL if end == "kill" else 0), done.stderr
     assert SECRET not in on_disk(tmp_path)
     assert inputs(MLflowEvalCallback(spool_dir=tmp_path)) == [f"*** {number}" for number in range(25)]
 
