@@ -54,9 +54,9 @@ if TYPE_CHECKING:
         Score,
         claim_support,
         default_metrics,
-        metric,
         metric_named,
     )
+    from langchain_prodkit.evaluation.metrics.function import metric
     from langchain_prodkit.evaluation.mlflow_log import StoredRun, read_run
     from langchain_prodkit.evaluation.mlflow_scorers import from_mlflow_metric, from_mlflow_scorer
     from langchain_prodkit.evaluation.output_check import OutputCheckRunnable
@@ -202,7 +202,7 @@ __getattr__, __dir__ = lazy_names(
         "generate_questions": "questions",
         "is_error": "callback",
         "is_judge_down": "judge_verdict",
-        "metric": "metrics",
+        "metric": "metrics.function",
         "metric_check": "checks",
         "one_writer": "bridges",
         "read_run": "mlflow_log",

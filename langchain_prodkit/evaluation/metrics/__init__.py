@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from langchain_prodkit.evaluation.metrics.cost import Cost, Latency, ModelCalls, TimeToFirstToken, Tokens
 from langchain_prodkit.evaluation.metrics.duplicates import DuplicateAnswer
-from langchain_prodkit.evaluation.metrics.function import AsyncFunctionMetric, FunctionMetric, metric
+from langchain_prodkit.evaluation.metrics.function import AsyncFunctionMetric, FunctionMetric
 from langchain_prodkit.evaluation.metrics.groundedness import Groundedness, claim_support
 from langchain_prodkit.evaluation.metrics.metric import Metric, Score
 from langchain_prodkit.evaluation.metrics.named import metric_named
@@ -49,7 +49,6 @@ __all__ = [
     "WordCount",
     "claim_support",
     "default_metrics",
-    "metric",
     "metric_named",
 ]
 
@@ -70,6 +69,7 @@ def default_metrics() -> tuple[Metric, ...]:
         RetrievalPrecision(),
         RetrievalRecall(),
         RetrievalNDCG(),
+        Groundedness(),
         Latency(),
         TimeToFirstToken(),
         Tokens(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -211,7 +211,7 @@ def test_metrics_of_mlflow_are_metrics_of_ours() -> None:
 
 def test_scorers_of_mlflow_are_metrics_of_ours() -> None:
     """Numbers, yes and no, errors, and the contexts in a trace as its own scorers want them."""
-    scorer = mlflow.genai.scorers.scorer
+    scorer: Callable[[Any], Any] = mlflow.genai.scorers.scorer
     feedback = mlflow.entities.Feedback
 
     @scorer

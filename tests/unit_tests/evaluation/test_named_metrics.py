@@ -14,7 +14,7 @@ from langchain_prodkit.evaluation.metrics import Cost, EvaluateModule, Retrieval
 
 pytestmark = pytest.mark.disable_socket
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"question": "a", "answer": "one", "expected": "one"},
     {"question": "b", "answer": "two", "expected": None},
 ]

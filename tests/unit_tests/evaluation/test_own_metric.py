@@ -11,7 +11,7 @@ import pytest
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.evaluation import EvalRecord, Score, aevaluate, evaluate, metric
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"question": "a", "answer": "one", "ground_truth": "one"},
     {"question": "b", "answer": "two", "ground_truth": "three"},
     {"question": "c", "answer": None},
