@@ -33,7 +33,8 @@ async def as_expected(row: EvalRecord) -> float:
 
 def test_a_plain_function_becomes_a_metric() -> None:
     """Its name and its needs have sensible defaults, and it may still be called."""
-    assert (says_one.name, says_one.needs, says_one.higher_is_better) == ("says_one", {"output"}, True)
+    assert (says_one.name, says_one.needs) == ("says_one", frozenset({"output"}))
+    assert says_one.higher_is_better is True
     assert says_one(EvalRecord(id="1", output="one")) is True
     scores = [row.scores["says_one"] for row in evaluate(ROWS, [says_one]).rows]
     assert scores == [Score(1.0), Score(0.0), Score(skipped="no output")]
