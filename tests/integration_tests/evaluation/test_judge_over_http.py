@@ -75,8 +75,8 @@ async def test_unchanged_answers_cost_no_request(way: str, tmp_path: Path) -> No
         assert (usage.calls, usage.cached) == (0, 30)
 
 
-async def test_the_provider_is_held_to_a_schema_and_does_without(tmp_path: Path) -> None:
-    """A server that objects to schemas is asked in words from then on."""
+def test_the_provider_is_held_to_a_schema_unless_told_otherwise() -> None:
+    """In words it gives the same verdicts."""
 
     def no_schemas(body: dict[str, Any]) -> Any:
         assert "response_format" not in body

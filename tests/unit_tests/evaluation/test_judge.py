@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.language_models import FakeListChatModel
+from langchain_core.output_parsers import JsonOutputParser
 from langchain_core.runnables import RunnableLambda
 
 from langchain_prodkit.errors import BudgetExceededError, ConfigurationError
@@ -346,6 +347,33 @@ def test_a_cache_that_breaks_costs_no_verdict(caplog: pytest.LogCaptureFixture) 
 
 
 # -- how it is made -----------------------------------------------------------------------------------
+
+
+class SchemaError(Exception):
+    """What a provider says that knows no schemas."""
+
+    status_code = 400
+
+
+class NoSchemas(ScriptedJudge):
+    """Offers structured output, and objects to it when it is asked."""
+
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
+        """Hold the model to the schema."""
+        return self.bind(response_format=schema) | JsonOutputParser()
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        answer = super()._generate(messages, stop, run_manager)
+        if "response_format" in kwargs:
+            raise SchemaError
+        return answer
+
+
+def test_a_provider_that_objects_to_schemas_is_asked_in_words() -> None:
+    """It is found out once, and costs no row."""
+    model = NoSchemas(says=everything)
+    item = evaluate(rows(5), [relevance(ChatModelJudge(model))], concurrency=1).summary["relevance"]
+    assert (item.mean, item.n, len(model.prompts)) == (1.0, 5, 6)
 
 
 def test_any_runnable_from_messages_to_a_message_serves() -> None:
