@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
-SLOW_MS = 120_000
+SLOW_MS = 240_000
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -126,7 +126,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def opened(page: Page, server: MlflowServer, path: str, text: str) -> Page:
     """Open a page, wait for a text on it, and close the panel that covers a third of it at first."""
-    page.goto(f"{server.uri}/#/{path}")
+    page.goto(f"{server.uri}/#/{path}", wait_until="commit")
     page.get_by_text(text, exact=True).first.wait_for()
     panel = page.locator('[data-component-id="mlflow.assistant.chat_panel.close"]')
     if panel.count():
@@ -161,9 +161,10 @@ def test_a_failed_row_shows_its_trace_with_assessments(
     seen(page, question, "Parcel 4 waits in Hamburg.", "Hamburg", "exact_match", "0.125", "Error")
     page.get_by_text(question, exact=True).first.click()
     page.get_by_text("retrieved contexts", exact=True).first.wait_for()
-    page.get_by_text("depot seen in 4").first.wait_for()
+    page.get_by_role("button", name=re.compile("^Assess trace")).first.click()
+    page.get_by_text("Which depot?").first.wait_for()
     page.screenshot(path=screenshots / "failed-row.png")
-    seen(page, "depot seen in 4", "helpful", "Which depot?")
+    seen(page, "groundedness", "exact_match", "helpful", "Which depot?")
 
 
 def test_plots_and_table_are_artifacts_that_the_page_shows(
