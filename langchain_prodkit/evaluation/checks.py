@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -24,7 +25,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
 
 from langchain_prodkit._serial import Written
 from langchain_prodkit.errors import ConfigurationError
-from langchain_prodkit.evaluation.figures import figures
+from langchain_prodkit.evaluation.figures import figures, worded
 from langchain_prodkit.evaluation.metrics.outcome import Refusal
 from langchain_prodkit.evaluation.record import EvalRecord
 
@@ -202,10 +203,15 @@ class GroundedNumbers(_Ready):
             return CheckResult(passed=True, value=0.0)
         if not row.contexts:
             return CheckResult(not self.needs_contexts, "no_contexts" if self.needs_contexts else "")
-        known = {value for readings in figures(row.question) for value in readings}
-        for context in row.contexts:
-            known.update(value for readings in figures(context.text) for value in readings)
-        unknown = sum(known.isdisjoint(readings) for readings in said)
+        texts = [row.question, *(context.text for context in row.contexts)]
+        known: set[Decimal | str] = {
+            value for text in texts for readings in figures(text) for value in readings
+        }
+        missing = [readings for readings in said if known.isdisjoint(readings)]
+        if missing:
+            words = {value for text in texts for value in worded(text)}
+            missing = [readings for readings in missing if words.isdisjoint(readings)]
+        unknown = len(missing)
         passed = unknown <= self.max_unknown
         return CheckResult(passed, "" if passed else "unknown_number", float(unknown))
 

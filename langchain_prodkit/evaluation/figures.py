@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["figures"]
+__all__ = ["figures", "worded"]
 
 _FIGURE: Final = re.compile(
     # Groups of three between blanks ("1 200") are one number; other blanks part two.
@@ -35,32 +35,39 @@ _MONTH: Final = re.compile(
     rf"(\d(?:st|nd|rd|th)?[ ](?:of[ ])?)?\b({'|'.join(_MONTHS)})[a-z]*\b(\.?[ ]\d)?",
     re.IGNORECASE,
 )
-_WORD: Final = re.compile(r"[a-z]+(?:-[a-z]+)?", re.IGNORECASE)
+_MONTH_NAMES: Final = {
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november", "december", "sept", *_MONTHS,
+}  # fmt: skip
+_WORD: Final = re.compile(r"[a-z]+(?:-[a-z]+)?")
 _MAX_DIGITS: Final = 60
 """Longer rows of digits are compared as they stand."""
 
 
-def figures(text: str, *, is_answer: bool = False) -> list[frozenset[Decimal | str]]:
-    """List the numbers of a text, each as the set of values it may mean.
+def figures(text: str, *, is_answer: bool = False) -> set[frozenset[Decimal | str]]:
+    """Give the numbers that a text writes in digits, each as the set of values it may mean.
 
-    `1.200` may be 1.2 or 1200. Of an answer only digits are read and list numbers are left out; of
-    any other text number words and the months of dates count too, so that a context's `three` covers an
-    answer's `3`.
+    `1.200` may be 1.2 or 1200. In an answer list numbers (`2.` at the start of a line, `[3]`) are left out.
     """
     if is_answer:
         text = _LIST_NUMBER.sub(" ", text)
-    found = [
-        _readings(part, match[2] or match[3])
-        for match in _FIGURE.finditer(text)
-        for part in _parts(re.sub("[\u00a0\u202f '\u2019]", "", match[1]))
-    ]
-    if not is_answer:
-        found += [frozenset({value}) for word in _WORD.findall(text) if (value := _of_word(word)) is not None]
-        found += [
-            frozenset({Decimal(_MONTHS.index(match[2].lower()) + 1)})
+    return {
+        _readings(part, scale or counter)
+        for digits, scale, counter in set(_FIGURE.findall(text))
+        for part in _parts(re.sub("[\u00a0\u202f '\u2019]", "", digits))
+    }
+
+
+def worded(text: str) -> set[Decimal]:
+    """Give the numbers that a text writes in words, and those of the months in its dates."""
+    words = set(_WORD.findall(text.lower()))
+    found = {value for word in words if (value := _of_word(word)) is not None}
+    if not words.isdisjoint(_MONTH_NAMES):
+        found |= {
+            Decimal(_MONTHS.index(match[2].lower()) + 1)
             for match in _MONTH.finditer(text)
             if match[1] or match[3]
-        ]
+        }
     return found
 
 
