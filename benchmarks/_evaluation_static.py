@@ -1,14 +1,15 @@
 """A static data set scored and stored: our `evaluate` and `log_to_mlflow` beside `mlflow.genai.evaluate`.
 
-The same rows and the same six local metrics, each side into a fresh sqlite store in a process of its own.
-MLflow's side gets a pool of 30 + 30 connections, without which it loses rows on sqlite at 100 rows; seconds
-count from the first line after the imports to the finished run, and the rows are then counted in the store.
+The same rows and the same six local metrics, each side into a fresh sqlite store, one after the other in one
+process that has imported MLflow and made the stores before. Connections are pooled 30 + 30, without which
+`mlflow.genai.evaluate` loses rows on sqlite at 100 rows. Rows are counted in the store afterwards.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from langchain_prodkit.evaluation import EvalDataset, Metric, evaluate
+from langchain_prodkit.evaluation import EvalDataset, Metric, evaluate, read_run
 from langchain_prodkit.evaluation.metrics import (
     AutomatedReadability,
     EmptyAnswer,
@@ -34,12 +35,13 @@ _POOL: Final = {
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
 }
 _LIMIT_S: Final = 300
+_SIDES: Final = ("langchain-prodkit", "mlflow.genai.evaluate")
 
 
 def static_rows(*, smoke: bool = False) -> list[dict[str, Any]]:
     """Give a row for each side: seconds, rows kept in the store, and the ratio."""
     n = 5 if smoke else 100
-    done = {side: _apart(side, n) for side in ("langchain-prodkit", "mlflow.genai.evaluate")}
+    done = _apart(n)
     peer = done["mlflow.genai.evaluate"]["seconds"]
     return [
         {
@@ -54,21 +56,24 @@ def static_rows(*, smoke: bool = False) -> list[dict[str, Any]]:
     ]
 
 
-def _apart(side: str, n: int) -> dict[str, Any]:
-    """Run one side in a process of its own; one that does not end kept nothing that counts."""
+def _apart(n: int) -> dict[str, Any]:
+    """Measure both sides in a fresh process, where the pool is set before MLflow is imported."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            done = subprocess.run(  # noqa: S603 - this module
-                [sys.executable, "-m", "benchmarks._evaluation_static", side, str(n), folder],
+            text = subprocess.run(  # noqa: S603 - this module
+                [sys.executable, "-m", "benchmarks._evaluation_static", str(n), folder],
                 capture_output=True,
-                text=True,
                 check=True,
                 timeout=_LIMIT_S,
                 env={**os.environ, **_POOL},
-            )
-        except subprocess.TimeoutExpired:
-            return {"seconds": float(_LIMIT_S), "kept": 0}
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+            ).stdout
+        except subprocess.TimeoutExpired as error:
+            # A side that does not end kept nothing that counts.
+            text = error.stdout or b""
+    found: dict[str, Any] = {side: {"seconds": float(_LIMIT_S), "kept": 0} for side in _SIDES}
+    for line in text.decode().splitlines():
+        if line.startswith("{"):
+            found |= json.loads(line)
     return found
 
 
@@ -89,15 +94,10 @@ def _metrics() -> list[Metric]:
 
 
 def _ours(n: int, uri: str) -> dict[str, Any]:
-    import mlflow  # noqa: PLC0415 - as on the other side, imported before the clock starts
-
     dataset = _dataset(n)
-    mlflow.MlflowClient(tracking_uri=uri).search_experiments()
     started = time.perf_counter()
     run_id = evaluate(dataset, _metrics()).log_to_mlflow(tracking_uri=uri, experiment="static")
     seconds = time.perf_counter() - started
-    from langchain_prodkit.evaluation import read_run  # noqa: PLC0415
-
     stored = read_run(run_id, uri)
     kept = sum(all(score.value is not None for score in row.scores.values()) for row in stored.report.rows)
     return {"seconds": seconds, "kept": kept if stored.status == "FINISHED" else 0}
@@ -108,7 +108,6 @@ def _theirs(n: int, uri: str) -> dict[str, Any]:
     from mlflow.genai.scorers import scorer  # noqa: PLC0415
 
     mlflow.set_tracking_uri(uri)
-    mlflow.MlflowClient().search_experiments()
     experiment = mlflow.set_experiment("static")
     rows = list(_dataset(n))
 
@@ -133,10 +132,16 @@ def _theirs(n: int, uri: str) -> dict[str, Any]:
 
 
 def _main() -> None:
-    side, n, folder = sys.argv[1:]
-    uri = f"sqlite:///{Path(folder) / 'mlflow.db'}"
+    import mlflow  # noqa: PLC0415 - both sides begin with it imported
+
+    n, folder = int(sys.argv[1]), Path(sys.argv[2])
     os.chdir(folder)
-    print(json.dumps((_ours if side == "langchain-prodkit" else _theirs)(int(n), uri)))
+    made = folder / "made.db"
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{made}").search_experiments()
+    for name, side in zip(_SIDES, (_ours, _theirs), strict=True):
+        (folder / name).mkdir()
+        store = shutil.copy(made, folder / name / "mlflow.db")
+        print(json.dumps({name: side(n, f"sqlite:///{store}")}), flush=True)
 
 
 if __name__ == "__main__":
