@@ -298,14 +298,10 @@ def _pairs() -> frozenset[tuple[str, str]]:
 
 
 _OPPOSED: Final = _pairs()
-_FAMILIES: Final = {
-    (stem(word), number)
-    for number, line in enumerate(_SIBLINGS.strip().splitlines())
-    for word in line.split()
-}
-_FAMILY: Final[dict[str, frozenset[int]]] = {
-    word: frozenset(number for other, number in _FAMILIES if other == word) for word, _ in _FAMILIES
-}
+_FAMILY: Final[dict[str, set[int]]] = {}
+for _number, _line in enumerate(_SIBLINGS.strip().splitlines()):
+    for _word in _line.split():
+        _FAMILY.setdefault(stem(_word), set()).add(_number)
 
 
 def negates(low: str) -> bool:
@@ -332,4 +328,4 @@ def _is_prefixed(one: str, two: str) -> bool:
 
 def are_siblings(one: str, two: str) -> bool:
     """Tell whether two stems name different things of one kind, like red and blue."""
-    return one != two and bool(_FAMILY.get(one, frozenset()) & _FAMILY.get(two, frozenset()))
+    return one != two and bool(_FAMILY.get(one, set()) & _FAMILY.get(two, set()))

@@ -89,28 +89,29 @@ def _calendar(lows: list[str], at: int) -> Quantity | None:
 
 
 def _clock(lows: list[str], at: int, following: str) -> Quantity | None:
-    bound = _bound(lows, at, at + 1)
     if clock := _CLOCK.match(lows[at]):
         hours = int(clock[1])
         hours += _NOON if following == "pm" and hours < _NOON else 0
         end = at + 1 + (following in {"am", "pm"})
-        return Quantity("clock", hours * 60.0 + int(clock[2]), "clock", bound, at, end)
+        return Quantity("clock", hours * 60.0 + int(clock[2]), "clock", _bound(lows, at, at + 1), at, end)
     value = SIMPLE[lows[at]] if lows[at] in SIMPLE else _plain(lows[at])
     if value is None or following not in {"am", "pm", "o'clock"}:
         return None
     hour = value % _NOON + (_NOON if following == "pm" else 0)
-    return Quantity("clock", hour * 60, "clock", bound, at, at + 2)
+    return Quantity("clock", hour * 60, "clock", _bound(lows, at, at + 1), at, at + 2)
 
 
 def _date(lows: list[str], at: int, following: str) -> Quantity | None:
-    low, bound = lows[at], _bound(lows, at, at + 1)
+    low = lows[at]
     if (date := _DATE.match(low)) and (date[3] or "/" in low):
         day, month = int(date[1]), int(date[2])
         if 1 <= month <= _MONTHS_IN_YEAR and 1 <= day <= _DAYS_IN_MONTH:
-            return Quantity("date", month * 100.0 + day, "date", bound, at, at + 1)
+            return Quantity("date", month * 100.0 + day, "date", _bound(lows, at, at + 1), at, at + 1)
     numeral = _DAY.match(low)
     if numeral and following in MONTHS:
-        return Quantity("date", MONTHS[following] * 100.0 + int(numeral[1]), "date", bound, at, at + 2)
+        return Quantity(
+            "date", MONTHS[following] * 100.0 + int(numeral[1]), "date", _bound(lows, at, at + 1), at, at + 2
+        )
     return None
 
 
