@@ -166,8 +166,8 @@ def _figures(item: MetricVerdict) -> Iterator[str]:
         yield f"would show {number(item.detectable)}"
 
 
-_WRITERS: Final = {
-    "text": _text,
-    "markdown": GateResult.to_markdown,
-    "json": lambda result: json.dumps(result.to_dict(), indent=2),
-}
+def _json(result: GateResult) -> str:
+    return json.dumps(result.to_dict(), indent=2)
+
+
+_WRITERS: Final = {"text": _text, "markdown": GateResult.to_markdown, "json": _json}
