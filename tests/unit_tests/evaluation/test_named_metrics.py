@@ -121,6 +121,7 @@ def test_modules_that_score_all_texts_together_are_asked_about_each_row(
     assert [row.scores[metric.name] for row in report.rows] == [Score(1.0), Score(skipped="no expected")]
 
 
+@pytest.mark.hf
 def test_a_classifier_scores_what_its_labels_call_toxic(tmp_path_factory: pytest.TempPathFactory) -> None:
     """From a folder, without a network and without code of the model's."""
     torch = pytest.importorskip("torch")
