@@ -30,7 +30,7 @@ def test_nothing_is_loaded_until_a_text_is_scored() -> None:
     code = (
         "import sys; from langchain_prodkit.guard import EmbeddedClassifier; one = EmbeddedClassifier(); "
         "heavy = {'onnxruntime', 'tokenizers'}; assert not heavy & set(sys.modules); one.score(['hello']); "
-        "assert heavy <= set(sys.modules)"
+        "assert 'onnxruntime' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)  # noqa: S603 - our own interpreter
 
