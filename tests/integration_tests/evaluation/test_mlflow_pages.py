@@ -154,7 +154,7 @@ def test_a_run_stands_among_the_evaluation_runs_with_its_metrics(
 def test_a_failed_row_shows_its_trace_with_assessments(
     page: Page, server: MlflowServer, run: tuple[str, str], screenshots: Path
 ) -> None:
-    """In the table of rows: question, answer, expectation, scores; opened: contexts and rationale."""
+    """In the table of rows: question, answer, expectation, scores; opened: contexts and all that was said."""
     question = "Where is parcel number 4?"
     opened(page, server, f"experiments/{run[0]}/runs/{run[1]}/traces", question)
     page.screenshot(path=screenshots / "rows.png")
@@ -162,9 +162,9 @@ def test_a_failed_row_shows_its_trace_with_assessments(
     page.get_by_text(question, exact=True).first.click()
     page.get_by_text("retrieved contexts", exact=True).first.wait_for()
     page.get_by_role("button", name=re.compile("^Assess trace")).first.click()
-    page.get_by_text("Which depot?").first.wait_for()
+    page.get_by_text("expected_response", exact=True).first.wait_for()
     page.screenshot(path=screenshots / "failed-row.png")
-    seen(page, "groundedness", "exact_match", "helpful", "Which depot?")
+    seen(page, "Assessments", "groundedness 0.125", "exact_match False", "helpful False")
 
 
 def test_plots_and_table_are_artifacts_that_the_page_shows(
