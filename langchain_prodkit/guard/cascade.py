@@ -26,10 +26,10 @@ OperatingPoint = Literal["precise", "balanced", "sensitive"]
 
 OPERATING_POINTS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
-        "auto": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.16}),
-        "user": MappingProxyType({"precise": 0.67, "balanced": 0.5, "sensitive": 0.17}),
-        "document": MappingProxyType({"precise": 0.67, "balanced": 0.5, "sensitive": 0.15}),
-        "tool": MappingProxyType({"precise": 0.67, "balanced": 0.5, "sensitive": 0.15}),
+        "auto": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.21}),
+        "user": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.21}),
+        "document": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.25}),
+        "tool": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.25}),
     }
 )
 """Cuts for the default detectors, by source: `precise` for 0.1 % of false alarms, `balanced` for 1 %,
@@ -40,23 +40,23 @@ users with 1,588 attacks, 878 harmless documents with 485 attacks), attacks caug
 
 | source | `precise` | `balanced` | `sensitive` |
 | --- | --- | --- | --- |
-| user | 41 % / 0.1 % | 64 % / 0.5 % | 81 % / 5 % |
-| document, tool | 52 % / 0.1 % | 78 % / 0.8 % | 85 % / 5 % |
-| auto | 47 % / 0.1 % | 69 % / 0.6 % | 82 % / 5 % |
+| user | 66 % / 0.04 % | 86 % / 0.8 % | 92 % / 5 % |
+| document, tool | 55 % / 0.1 % | 84 % / 1.0 % | 90 % / 5 % |
+| auto | 61 % / 0.05 % | 85 % / 0.7 % | 92 % / 5 % |
 
-These rows come from the sources that the models were trained on; `balanced` has room for the more
-false alarms that other sources bring.
+Most of these rows come from the sources that the models were trained on; other texts will be caught
+less often. Of sources left out of the training, which the cuts were put by as well, 0.5 flags 0.6 %.
 """
 
 LAYER: Final = "cascade"
 CUT: Final = 0.5
-PASS_BELOW: Final = 0.02
+PASS_BELOW: Final = 0.0005
 """What the n-gram layer scores lower is not shown to the classifier."""
-BLOCK_FROM: Final = 0.98
+BLOCK_FROM: Final = 0.995
 """What the n-gram layer scores higher is an attack, whatever the classifier would say."""
-NGRAM_SHARE: Final = 0.35
+NGRAM_SHARE: Final = 0.1
 """How much the n-gram layer's log-odds weigh beside the classifier's."""
-SHIFT: Final = 0.5
+SHIFT: Final = 0.2
 """Added to the mixed log-odds, so that the mix has its 1 % of false alarms at 0.5 again."""
 INLINE_CHARS: Final = 5_000
 """Up to this many characters the cheap layers judge on the event loop; more go to a thread."""

@@ -26,7 +26,7 @@ class Recipe:
     bfloat16: bool = False
     vocabulary: int = 48_000
     window: int = 128
-    stride: int = 96
+    stride: int = 116
     warm_up: float = 0.04
     dropout: float = 0.1
     masked: float = 0.04

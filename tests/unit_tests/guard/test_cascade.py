@@ -60,10 +60,10 @@ class Broken(Spy):
         return self.answer  # type: ignore[no-any-return]
 
 
-def test_ordinary_text_costs_the_cheap_layers_only() -> None:
+def test_what_the_cheap_layers_may_pass_costs_no_more_than_them() -> None:
     """The classifier is not asked, and the score stays far below the cut."""
     spy = Spy(1.0)
-    (score,) = Cascade(spy).score([FINE])
+    (score,) = Cascade(spy, pass_below=0.1).score([FINE])
     assert spy.asked == []
     assert score.value < 0.5
 
