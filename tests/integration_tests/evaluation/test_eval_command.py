@@ -146,6 +146,7 @@ def test_a_judge_that_answers_is_gated(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_ui_serves_the_evaluations_until_it_is_ended(folder: Path) -> None:
     """The address leads to the runs, and the server goes with the command."""
     pytest.importorskip("mlflow")
