@@ -29,14 +29,14 @@ _WORD_START: Final = "\u2581"
 Scorer = Callable[[Sequence[str]], Sequence[float]]
 
 
-def words_of(tokenizer: Path, *, least_letters: int = 3) -> list[str]:
-    """Give the whole words of a `tokenizer.json` or a `pieces.txt`, in the order of the vocabulary."""
-    raw = tokenizer.read_bytes().decode()
-    if tokenizer.suffix == ".txt":
-        pieces = [line.partition("\t")[2] for line in raw.split("\n")]
+def words_of(model: Path, *, least_letters: int = 3) -> list[str]:
+    """Give the whole words of a model folder's vocabulary, in its order."""
+    listed = model / "pieces.txt"
+    if listed.exists():
+        pieces = [line.partition("\t")[2] for line in listed.read_text(encoding="utf-8").split("\n")]
     else:
-        vocabulary: Any = json.loads(raw)["model"]["vocab"]
-        pieces = [str(entry if isinstance(entry, str) else entry[0]) for entry in vocabulary]
+        raw: Any = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+        pieces = [str(entry if isinstance(entry, str) else entry[0]) for entry in raw]
     if any(piece.startswith(_WORD_START) for piece in pieces):
         pieces = [piece[1:] for piece in pieces if piece.startswith(_WORD_START)]
     return [piece for piece in pieces if len(piece) >= least_letters and piece.isalpha()]

@@ -29,9 +29,15 @@ from training.guard.bias import biased, rows, words_of
 )
 def test_whole_words_are_read_from_a_tokenizer(tmp_path: Path, vocabulary: Any) -> None:
     """No parts of words, no marks, no numbers, nothing too short."""
-    file = tmp_path / "tokenizer.json"
-    file.write_text(json.dumps({"model": {"vocab": vocabulary}}))
-    assert words_of(file) == ["secret", "stern"]
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}}))
+    assert words_of(tmp_path) == ["secret", "stern"]
+
+
+def test_whole_words_are_read_from_a_list_of_pieces(tmp_path: Path) -> None:
+    """The other form of vocabulary says the same."""
+    pieces = "0.0\t<s>\n-3.0\t\u2581secret\n-1.0\t\u2581a\n-4.0\ttail\n-5.0\t\u2581stern\n-6.0\t\u258112\n"
+    (tmp_path / "pieces.txt").write_text(pieces, encoding="utf-8")
+    assert words_of(tmp_path) == ["secret", "stern"]
 
 
 def test_what_scores_high_is_listed_worst_first() -> None:
