@@ -24,7 +24,6 @@ LEAST: Final = 0.3
 """From this score up a harmless text counts as misread."""
 SEED: Final = 20261125
 BATCH: Final = 256
-VOCABULARIES: Final = ("pieces.txt", "tokenizer.json")
 _WORD_START: Final = "\u2581"
 Scorer = Callable[[Sequence[str]], Sequence[float]]
 
@@ -95,7 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the new rows to this JSONL file")
     options = parser.parse_args()
     model = EmbeddedClassifier(options.model)
-    words = words_of(next(path for name in VOCABULARIES if (path := options.model / name).is_file()))
+    words = words_of(options.model)
     if options.most and options.most < len(words):
         words = random.Random(SEED).sample(words, options.most)  # noqa: S311 - reproducible
 
