@@ -175,7 +175,8 @@ class _Known:
             if not self._scores:
                 report = evaluate(self._dataset, [self._metric])
                 self._scores = [row.scores[self._metric.name] for row in report.rows]
-        return self._scores[at]
+        known: Score = self._scores[at]
+        return known
 
 
 def _key(inputs: Any, outputs: Any, expectations: Any) -> str:
