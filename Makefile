@@ -6,6 +6,7 @@ ARGS ?=
 # Test processes; a file's tests stay in one of them.
 WORKERS ?= 2
 MODEL ?= build/guard-model
+RECIPE ?= cpu
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 # Falls back to pip where uv cannot reach the index that pip is configured for.
@@ -55,10 +56,12 @@ bench: $(VENV)/.test ## Run every benchmark (ARGS=--smoke for a quick one)
 		$(BIN)/python -m benchmarks.$$(basename $$module .py) $(ARGS) || exit 1; \
 	done
 
-guard-model: $(VENV)/.hf ## Train the guard's shipped models anew from DATA=folder into MODEL=folder
-	$(BIN)/python -m training.guard.ngram $(DATA) $(MODEL)
-	$(BIN)/python -m training.guard.standin $(DATA) $(MODEL)
-	$(BIN)/python -m training.guard.calibrate $(DATA) $(MODEL)
+guard-model: $(VENV)/.hf ## Train the guard's shipped models anew from DATA=folder into MODEL=folder (RECIPE=cpu, about an hour, or gpu)
+	$(BIN)/python -m training.guard.ngram $(DATA) $(MODEL)/ngram
+	$(BIN)/python -m training.guard.calibrate $(DATA) $(MODEL)/ngram
+	$(BIN)/python -m training.guard.train $(DATA) $(MODEL)/work --recipe $(RECIPE)
+	$(BIN)/python -m training.guard.export $(MODEL)/work $(MODEL)/classifier --recipe $(RECIPE)
+	$(BIN)/python -m training.guard.calibrate $(DATA) $(MODEL)/classifier
 
 wheel-check: $(VENV)/.test ## Build wheel and sdist, install them fresh, try every extra and every Python at hand
 	$(BIN)/python -m tests.wheel_check $(ARGS)
