@@ -12,7 +12,7 @@ for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "LANGSMITH
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-# A shell that starts a run in the background has it ignore Ctrl-C, and so would the programs that tests interrupt.
+# A shell that starts a run in the background has it ignore Ctrl-C; so would programs that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
