@@ -22,12 +22,23 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.levelno == logging.WARNING]
 
 
+async def stalls_of_the_loop(stalls: list[float]) -> None:
+    """Write down for how many seconds longer than asked each short sleep took."""
+    stalls.append(0.0)
+    while True:
+        before_s = time.monotonic()
+        await asyncio.sleep(0.01)
+        stalls.append(time.monotonic() - before_s - 0.01)
+
+
 async def test_a_server_killed_and_restarted_midway_costs_no_call(
     make_limiter: MakeLimiter, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every call gets its permit; after the restart the limit holds again over both; one warning each."""
     limiters = [make_limiter(requests_per_minute=3_000, burst_s=0.1, timeout_s=0.2) for _ in range(2)]
     tasks = [asyncio.create_task(take(limiter)) for limiter in limiters for _ in range(100)]
+    stalls: list[float] = []
+    watch = asyncio.create_task(stalls_of_the_loop(stalls))
     await asyncio.sleep(0.5)
     await asyncio.to_thread(redis_server.kill)
     await asyncio.sleep(0.8)
@@ -35,15 +46,18 @@ async def test_a_server_killed_and_restarted_midway_costs_no_call(
     await asyncio.to_thread(redis_server.start)
     restarted_s = time.monotonic()
     times = await asyncio.wait_for(asyncio.gather(*tasks), 15.0)
+    watch.cancel()
     assert len(times) == 200
     assert not any(limiter.is_degraded for limiter in limiters)
     assert len(warnings_in(caplog)) == 2
+    # Permits that came due while the machine let the loop wait are all taken at its end.
+    late = 50 * max(stalls)
     # Away or back, whole or in halves: fifty a second, and what was booked when the change came.
     for window_s in (0.2, 0.5, 1.0):
-        assert most_in(times, window_s) <= 50 * window_s + 5 + 2 * (50 * 0.1 + 1) + 2
+        assert most_in(times, window_s) <= 50 * window_s + 5 + 2 * (50 * 0.1 + 1) + 2 + late
     after = [at for at in times if at > restarted_s + 1.0]
     assert after
-    assert most_in(after, 0.5) <= 25 + 5 + 3
+    assert most_in(after, 0.5) <= 25 + 5 + 3 + late
 
 
 async def test_a_server_that_is_not_there_yet_is_found_later(
