@@ -243,7 +243,7 @@ def desk(instruction: str) -> Any:
     return {"sources": sources, "question": RunnablePassthrough()} | prompt | model | StrOutputParser()
 
 
-record = MLflowEvalCallback(experiment="kettles", tracking_uri=str(store))
+record = MLflowEvalCallback(experiment="kettles", tracking_uri=store)
 careful = desk("Answer from the sources only.")
 print(careful.invoke("What is the power of the Elba?", config={"callbacks": [record]}))
 (row,) = record.dataset()

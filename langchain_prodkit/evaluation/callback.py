@@ -7,6 +7,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import UUID
 
@@ -74,7 +75,7 @@ class MLflowEvalCallback(RunListener):
         self,
         *,
         experiment: str | None = None,
-        tracking_uri: str | None = None,
+        tracking_uri: str | Path | None = None,
         sample_rate: float = 1.0,
         always_keep: Callable[[EvalRecord], bool] | None = is_error,
         redact: Redactor | None = None,
