@@ -68,6 +68,14 @@ uri = f"sqlite:///{tempfile.mkdtemp()}/m.db"
 report = evaluate(EvalDataset.from_records([{"input": "q", "output": "An answer."}]))
 assert read_run(report.log_to_mlflow(experiment="e", tracking_uri=uri), tracking_uri=uri).metrics
 """,
+    "embeddings": """
+from langchain_prodkit.evaluation import MiniLMEmbeddings
+from langchain_prodkit.evaluation.metrics import claim_support
+texts = ["My parcel is late.", "Where is my package?", "Bake bread."]
+late, lost, bread = MiniLMEmbeddings().embed_documents(texts)
+assert sum(map(lambda a, b: a * b, late, lost)) > sum(map(lambda a, b: a * b, late, bread))
+assert claim_support("It costs 39 euros.", ["The ticket costs 39 euros."]) > 0.5
+""",
     "guard": """
 from langchain_prodkit.guard import EmbeddedClassifier, score_texts
 assert len(EmbeddedClassifier().score(["hello"])) == 1
@@ -103,6 +111,8 @@ except MissingExtraError as error:
 """,
 }
 WITHOUT = {
+    "embeddings": "from langchain_prodkit.evaluation import MiniLMEmbeddings\n"
+    "    MiniLMEmbeddings().embed_query('hello')",
     "guard": "from langchain_prodkit import InjectionGuardRunnable; InjectionGuardRunnable().invoke('hello')",
     "privacy": "from langchain_prodkit import PresidioRunnable; PresidioRunnable().invoke('Ada Byron')",
     "parse": "from langchain_prodkit import InstructorParser\n"
