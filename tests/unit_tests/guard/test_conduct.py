@@ -272,10 +272,10 @@ def test_the_store_keeps_no_text_and_no_name() -> None:
     """Hashes and counts only, keyed so that two stores share none."""
     store = MemoryConductStore()
     tracker = ConductTracker(store)
-    tracker.observe("The codeword is albatross", user_id="ada@example.com")
+    tracker.observe("The codeword is albatross", user_id="yusuf@example.com")
     kept = repr((store._users, store._barred, store._baseline))
     assert "albatross" not in kept
-    assert "ada" not in kept
+    assert "yusuf" not in kept
     look = look_at("The codeword is albatross", b"a")
     assert overlap(look.sketch, look_at("The codeword is albatross", b"b").sketch) < 0.05
 
