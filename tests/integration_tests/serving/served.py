@@ -19,6 +19,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
 from langserve import RemoteRunnable, add_routes
 from pydantic import BaseModel, Field
+from sse_starlette.sse import AppStatus
 
 from langchain_prodkit import MLflowEvalCallback, harden
 from langchain_prodkit.errors import ProdkitError
@@ -120,6 +121,9 @@ def _logged(log: io.StringIO) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _running(app: FastAPI) -> Iterator[str]:
+    # sse-starlette keeps one event for a whole process and binds it to the first loop that streams, so
+    # that streams of a second server in one process end at once (issues 59 and 140 of sysid/sse-starlette).
+    AppStatus.should_exit, AppStatus.should_exit_event = False, None
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
