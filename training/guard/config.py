@@ -22,6 +22,11 @@ class Recipe:
     """How much smaller the rate is, layer by layer downwards."""
     generated_from: int
     """From this step on the rows of `training.guard.generate` are drawn as well."""
+    narrow_at: int
+    """At this step the layers are made as narrow as `hidden` says, and the learning rate starts anew."""
+    hidden: tuple[int, ...]
+    """Units between the two halves of each layer that are left then; the base has 1,536."""
+    threads: int
     device: str = "cpu"
     bfloat16: bool = False
     vocabulary: int = 48_000
@@ -36,7 +41,17 @@ class Recipe:
 
 
 RECIPES: Final = {
-    "cpu": Recipe(plan="tpttptt", steps=3_000, batch=32, rate=2e-4, decay=0.9, generated_from=900),
+    "cpu": Recipe(
+        plan="tpttptt",
+        steps=9_000,
+        batch=32,
+        rate=2e-4,
+        decay=0.9,
+        generated_from=900,
+        narrow_at=3_000,
+        hidden=(512, 768, 768, 768, 768),
+        threads=2,
+    ),
     "gpu": Recipe(
         plan="tpttptt",
         steps=24_000,
@@ -44,6 +59,9 @@ RECIPES: Final = {
         rate=3e-4,
         decay=0.9,
         generated_from=0,
+        narrow_at=12_000,
+        hidden=(512, 768, 768, 768, 768),
+        threads=8,
         device="cuda",
         bfloat16=True,
     ),

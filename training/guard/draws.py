@@ -20,28 +20,35 @@ from training.guard.vocabulary import CLOSE, OPEN
 __all__ = ["SHARES", "Draw", "Draws"]
 
 SHARES: Final = {
-    "real": 0.12,
-    "made": 0.15,
+    "real": 0.11,
+    "made": 0.13,
     "injected": 0.14,
     "implanted": 0.05,
-    "asked": 0.17,
-    "composed": 0.15,
-    "clean": 0.22,
+    "tasked": 0.07,
+    "asked": 0.16,
+    "composed": 0.11,
+    "clean": 0.18,
+    "remarked": 0.05,
 }
 """Attacks that people wrote, attacks that generators wrote, documents with an attack, clean documents
-that get one here; what users asked for, what generators say users ask for, and clean documents."""
+that get one here, clean documents that get a plain task; what users asked for, what generators say users
+ask for, clean documents, and clean documents that get a request between people."""
 WEIGHTS: Final = {
     "real": (1.0, 1.0),
     "made": (1.0, 1.0),
     "injected": (0.0, 1.0),
     "implanted": (0.0, 1.0),
+    "tasked": (0.0, 1.0),
     "asked": (1.0, 0.5),
     "composed": (1.0, 0.5),
     "clean": (0.4, 1.0),
+    "remarked": (0.4, 1.0),
 }
 """How much each kind counts for the heads `user` and `document`. A document with an instruction says
 nothing about users; a user's attack is one in a document too."""
-HARMLESS: Final = frozenset({"asked", "composed", "clean"})
+HARMLESS: Final = frozenset({"asked", "composed", "clean", "remarked"})
+PUT: Final = frozenset({"implanted", "tasked", "remarked"})
+"""Kinds that are put into a clean document here."""
 ALONE: Final = frozenset({"real", "made", "asked", "composed"})
 """Kinds that users write."""
 HARD: Final = 1.6
@@ -53,6 +60,16 @@ CHUNK: Final = 20
 EDGE: Final = 16
 _HARD = re.compile("trigger|_pair|quoted|hard_negative|security|safety|roleplay|harmless")
 _NOTE = re.compile("indirect_note|ml_note|ml_tagged|indirect_attack|indirect_injection|note")
+_PUT_ONLY = re.compile("note_(task|remark)")
+"""What is an attack, or stands for something harmless, only inside a document."""
+_REQUEST = re.compile(
+    r"(please |can you |could you )?(what|who|how|why|when|where|which|write|give|tell|list|explain|describe"
+    r"|create|find|translate|make|suggest|summari[sz]e|show|compare|calculate|generate|name|draft|add|convert|classify|rewrite)"
+    r"\b",
+    re.IGNORECASE,
+)
+ASKED_SHARE: Final = 0.3
+"""How many of the plain tasks are taken from what people asked a model for."""
 _BREAK = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+|\n+")
 
 
@@ -90,6 +107,9 @@ class Draws:
         notes = []
         for text in texts:
             row = text.row
+            if _PUT_ONLY.match(row.category):
+                kinds["tasked" if row.is_attack else "remarked"].append(text)
+                continue
             if not row.is_attack:
                 kinds["clean" if row.is_document else "composed" if row.is_composed else "asked"].append(text)
             elif row.is_document:
@@ -103,7 +123,13 @@ class Draws:
             ):
                 notes.append(text)
         kinds["implanted"] = notes
-        self.pools = {kind: _Pool(found) for kind, found in kinds.items()}
+        kinds["requests"] = [
+            text
+            for text in kinds["asked"]
+            if len(text.text) < LONGEST_NOTE and text.row.lang == "en" and _REQUEST.match(text.text)
+        ]
+        self.pools = {kind: _Pool(found) for kind, found in kinds.items() if found}
+        self.shares = {kind: share for kind, share in SHARES.items() if kind in self.pools}
         self.words, self.room, self.batch, self.seed = words, window - 2, batch, seed
         self._chunk: tuple[int, list[list[Draw]]] = (-1, [])
 
@@ -112,7 +138,7 @@ class Draws:
         chunk, index = divmod(number, CHUNK)
         if self._chunk[0] != chunk:
             rng = random.Random(self.seed * 1_000_003 + chunk)  # noqa: S311 - order, not secrecy
-            kinds = rng.choices(list(SHARES), list(SHARES.values()), k=CHUNK * self.batch)
+            kinds = rng.choices(list(self.shares), list(self.shares.values()), k=CHUNK * self.batch)
             drawn = sorted((self._drawn(kind, rng) for kind in kinds), key=lambda one: len(one.ids))
             batches = [drawn[at : at + self.batch] for at in range(0, len(drawn), self.batch)]
             rng.shuffle(batches)
@@ -120,9 +146,10 @@ class Draws:
         return self._chunk[1][index]
 
     def _drawn(self, kind: str, rng: random.Random) -> Draw:
-        text = self.pools[kind].draw(rng)
+        is_asked = kind == "tasked" and rng.random() < ASKED_SHARE
+        text = self.pools["requests" if is_asked else kind].draw(rng)
         hot: int | None
-        if kind == "implanted":
+        if kind in PUT:
             shown, hot = self._implanted(text, rng)
         else:
             shown, hot = self._written(text, kind, rng), text.hot
@@ -160,7 +187,7 @@ class Draws:
         return other + between + shown if rng.random() < 0.5 else shown + between + other
 
     def _implanted(self, note: Text, rng: random.Random) -> tuple[str, int]:
-        """Put an attack into a part of a clean document."""
+        """Put an attack, a task or a remark into a part of a clean document."""
         whole = self.pools["clean"].draw(rng).text
         size = rng.randint(80, 380)
         at = rng.randint(0, max(len(whole) - size, 0))

@@ -55,9 +55,9 @@ class Shipped(nn.Module):  # type: ignore[misc]
 def restored(work: Path, recipe: Recipe, name: str = "classifier") -> Shipped:
     """Load the network from its checkpoint."""
     kept = json.loads((work / "kept.json").read_text())
-    state = torch.load(work / f"{name}.pt", weights_only=True)["network"]
-    network = Network(len(kept), recipe.window, recipe.plan, recipe.dropout)
-    network.load_state_dict(state)
+    state = torch.load(work / f"{name}.pt", weights_only=True)
+    network = Network(len(kept), recipe.window, recipe.plan, recipe.dropout, state["hidden"])
+    network.load_state_dict(state["network"])
     words = base.read(base.fetched(work)).packed_words.reshape(-1, BLOCKS)[kept]
     model = Shipped(network, words)
     model.eval()

@@ -38,7 +38,12 @@ INJECTED: Final = (
     "inject_task",
     "inject_task",
     "inject_note",
+    "task_ask",
+    "task_ask",
+    "task_plain_tool",
 )
+CODED: Final = frozenset({"code", "markdown", "web", "files"})
+"""Documents in which code to be put in is an attack of its own."""
 HARMLESS: Final = {
     "safe": 1500, "work": 700, "play": 550, "prompting": 400, "everyday": 900, "code": 350, "tools": 500,
     "form_task": 900, "rhetoric": 350,
@@ -49,6 +54,8 @@ PER_TONGUE: Final = 150
 PER_CARRIER: Final = 190
 PER_FOREIGN: Final = 40
 PER_ENCODING: Final = 110
+NOTES: Final = {"ask": 2_600, "code": 700, "tool": 1_000}
+"""Rows of plain tasks, and of what people write in their place, that are only put into documents."""
 NOISE_SHARE: Final = 0.06
 ALIKE: Final = 0.75
 _NO_SPACE: Final = frozenset({"zh", "ja", "th"})
@@ -69,7 +76,7 @@ class _Maker:
         self.scale = scale
         self.attacks = Grammar(self.rng, "common", "attacks", "attacks_more")
         self.talk = Grammar(self.rng, "common", "harmless")
-        self.papers = Grammar(self.rng, "common", "attacks", "attacks_more", "carriers")
+        self.papers = Grammar(self.rng, "common", "attacks", "attacks_more", "carriers", "tasks")
         self.tongues = {code: Grammar(self.rng, "common", f"tongues/{code}") for code in LANGUAGES}
 
     def count(self, whole: int) -> int:
@@ -170,13 +177,27 @@ class _Maker:
         """Give what stands in the same place of a clean document."""
         if self.chance(0.08):
             return self.foreign(self.rng.choice(LANGUAGES))
-        return self.papers.say(self.rng.choice(("said", "said", "ask", "ask", "note")))
+        return self.papers.say(
+            self.rng.choice(("said", "ask", "ask", "human_ask", "human_ask", "tool_said", "note"))
+        )
+
+    def note(self, kind: str) -> tuple[str, str]:
+        """Give a plain task to an assistant, and what people write to one another in its place."""
+        if kind == "code":
+            return self.papers.say("task_code"), self.papers.say("code_said")
+        if kind == "tool":
+            return self.papers.say("task_plain_tool"), self.papers.say("tool_said")
+        return self.papers.say("task_ask"), self.papers.say("human_ask")
 
     def documents(self, kind: str) -> Iterator[Row]:
         """Yield a clean document and the same one injected."""
         paper = carrier(kind, self.rng, self.papers, size=self.rng.choice((0, 0, 0, 1, 2)))
         said, form = self.injection()
-        clean = paper.holding(self.remark())[0]
+        remark = self.remark()
+        if kind in CODED and self.chance(0.3):
+            said, remark = self.note("code")
+            form = "task_code"
+        clean = paper.holding(remark)[0]
         if not paper.is_wrapped and self.chance(0.5):
             clean = paper.clean()
         injected, (start, end) = paper.holding(said)
@@ -260,6 +281,14 @@ def _talk(make: _Maker) -> Iterator[Row]:
         yield Row(make.rng.choice((asked + gap + said, said + gap + asked)), True, "own", "own_beside", "en")
 
 
+def _notes(make: _Maker) -> Iterator[Row]:
+    for kind, count in NOTES.items():
+        for _ in range(make.count(count)):
+            task, remark = make.note(kind)
+            yield Row(task, True, "own", f"note_task_{kind}", "en")
+            yield Row(remark, False, "own", f"note_remark_{kind}", "en")
+
+
 def _encodings(make: _Maker) -> Iterator[Row]:
     for name in ENCODINGS:
         for _ in range(make.count(PER_ENCODING)):
@@ -292,6 +321,7 @@ def rows(seed: int = SEED, *, scale: float = 1.0) -> list[Row]:
         _talk,
         _encodings,
         _carriers,
+        _notes,
     )
     for part in parts:
         for row in part(make):

@@ -7,6 +7,7 @@ classifier needs survives when neighbours are averaged between layers (Funnel-Tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -25,15 +26,15 @@ HALVE: Final = "p"
 
 
 class Block(nn.Module):  # type: ignore[misc]
-    """One layer of the base."""
+    """One layer of the base, or what `training.guard.narrow` leaves of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: int = HIDDEN) -> None:
         super().__init__()
         self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
         self.out = nn.Linear(WIDTH, WIDTH)
         self.between = nn.LayerNorm(WIDTH, eps=1e-12)
-        self.up = nn.Linear(WIDTH, HIDDEN)
-        self.down = nn.Linear(HIDDEN, WIDTH)
+        self.up = nn.Linear(WIDTH, hidden)
+        self.down = nn.Linear(hidden, WIDTH)
         self.after = nn.LayerNorm(WIDTH, eps=1e-12)
 
     def forward(self, h: Tensor, bias: Tensor) -> Tensor:
@@ -49,17 +50,24 @@ class Block(nn.Module):  # type: ignore[misc]
 class Network(nn.Module):  # type: ignore[misc]
     """Token ids in, the logits of the heads `user` and `document` out."""
 
-    def __init__(self, vocabulary: int, window: int, plan: str, dropout: float) -> None:
-        """Make it as `plan` says: `t` is a layer, `p` halves the sequence."""
+    def __init__(
+        self, vocabulary: int, window: int, plan: str, dropout: float, hidden: Sequence[int] = ()
+    ) -> None:
+        """Make it as `plan` says: `t` is a layer, `p` halves the sequence; `hidden` are the layers' units."""
         super().__init__()
         self.plan = plan
         self.words = nn.Embedding(vocabulary, WIDTH)
         self.words.weight.requires_grad = False
         self.places = nn.Parameter(torch.zeros(window, WIDTH))
         self.first = nn.LayerNorm(WIDTH, eps=1e-12)
-        self.blocks = nn.ModuleList(Block() for _ in range(plan.count(LAYER)))
+        self.blocks = nn.ModuleList(Block(size) for size in hidden or [HIDDEN] * plan.count(LAYER))
         self.drop = nn.Dropout(dropout)
         self.heads = nn.Linear(2 * WIDTH, 2)
+
+    @property
+    def hidden(self) -> list[int]:
+        """Units between the two halves of each layer."""
+        return [block.up.out_features for block in self.blocks]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Give one logit a head for each window."""

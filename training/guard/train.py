@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,16 @@ from langchain_prodkit.guard import NgramClassifier
 from training.guard import base, generate, vocabulary
 from training.guard.config import RECIPES, Recipe
 from training.guard.draws import Draw, Draws
+from training.guard.narrow import narrowed, worth
 from training.guard.network import Network
+from training.guard.places import placed, tasks
 from training.guard.rows import Row, load
 from training.guard.texts import Text, prepared
 
 KEPT_EVERY = 100
 SAID_EVERY = 25
+WEIGHED = 80
+"""Batches that say which units a narrower network keeps."""
 
 
 def say(*what: object) -> None:
@@ -71,6 +76,12 @@ def texts(work: Path, name: str, rows: Callable[[], list[Row]]) -> list[Text]:
     return found
 
 
+def folder_rows(data: Path) -> list[Row]:
+    """Give the rows of the data folder, and the tasks among their attacks once more by themselves."""
+    rows = list(placed(load(data, ("train", "train_extra"))))
+    return [*rows, *tasks(rows)]
+
+
 def padded(draws: list[Draw]) -> tuple[Tensor, Tensor]:
     """Put windows into one batch."""
     longest = max(len(draw.ids) for draw in draws)
@@ -92,40 +103,40 @@ def groups(network: Network, recipe: Recipe) -> Iterator[dict[str, Any]]:
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
-    """Rise to the full rate, then fall to nothing."""
-    rise = max(recipe.warm_up * recipe.steps, 1)
-    return recipe.rate * min((step + 1) / rise, max((recipe.steps - step) / (recipe.steps - rise), 0.005))
+    """Rise to the full rate, then fall to nothing; once more after the layers were made narrow."""
+    start, end = (0, recipe.narrow_at) if step < recipe.narrow_at else (recipe.narrow_at, recipe.steps)
+    size, done = end - start, step - start
+    rise = max(recipe.warm_up * size, 1)
+    return recipe.rate * min((done + 1) / rise, max((size - done) / (size - rise), 0.005))
 
 
 def fit(network: Network, recipe: Recipe, draws: Any, checkpoint: Path, *, until: int) -> None:
     """Train up to step `until`, from where the checkpoint was left."""
-    optimiser = torch.optim.AdamW(groups(network, recipe), lr=recipe.rate, weight_decay=0.01)
     done, running = 0, math.log(2)
+    state: dict[str, Any] = {}
     if checkpoint.is_file():
         state = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
         done, running = state["step"], state["loss"]
+        network.load_state_dict(state["network"])
+    network.to(recipe.device)
+    if done == recipe.narrow_at < until and network.hidden != list(recipe.hidden):
+        batches = [draws[step] for step in range(done, min(done + WEIGHED, until))]
+        narrowed(
+            network, recipe.hidden, worth(network, [partial(_loss, network, recipe, b) for b in batches])
+        )
+        state = {}
+    optimiser = torch.optim.AdamW(groups(network, recipe), lr=recipe.rate, weight_decay=0.01)
+    if state:
+        optimiser.load_state_dict(state["optimiser"])
     network.train()
-    device = recipe.device
-    network.to(device)
     began, tokens = time.time(), 0
     for step in range(done, until):
         torch.manual_seed(recipe.seed * 1_000_003 + step)
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, recipe) * group["scale"]
         drawn = draws[step]
-        ids, mask = padded(drawn)
-        tokens += ids.numel()
-        lost = (torch.rand(ids.shape) < recipe.masked) & (ids > vocabulary.SPECIAL)
-        ids = ids.masked_fill(lost, vocabulary.SPECIAL - 1)
-        label = torch.tensor([[float(draw.is_attack)] * 2 for draw in drawn], device=device)
-        weight = torch.tensor([draw.weights for draw in drawn], device=device)
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=recipe.bfloat16):
-            logits = network(ids.to(device), mask.to(device)).float()
-        soft = label * (1 - recipe.smoothing) + recipe.smoothing / 2
-        each = nn.functional.binary_cross_entropy_with_logits(logits, soft, reduction="none")
-        loss = (each * weight).sum() / weight.sum()
+        tokens += len(drawn) * max(len(draw.ids) for draw in drawn)
+        loss = _loss(network, recipe, drawn)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], 1.0)
@@ -137,26 +148,43 @@ def fit(network: Network, recipe: Recipe, draws: Any, checkpoint: Path, *, until
                 "step", step, "of", recipe.steps, "loss", round(running, 4), round(tokens / spent), "tokens/s"
             )
         if (step + 1) % KEPT_EVERY == 0 or step + 1 == until:
-            state = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
             fresh = checkpoint.with_suffix(".new")
-            torch.save({**state, "step": step + 1, "loss": running}, fresh)
+            saved = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
+            torch.save({**saved, "hidden": network.hidden, "step": step + 1, "loss": running}, fresh)
             fresh.replace(checkpoint)
+
+
+def _loss(network: Network, recipe: Recipe, drawn: list[Draw]) -> Tensor:
+    """Read a batch, some of its tokens gone missing."""
+    device = recipe.device
+    ids, mask = padded(drawn)
+    lost = (torch.rand(ids.shape) < recipe.masked) & (ids > vocabulary.SPECIAL)
+    ids = ids.masked_fill(lost, vocabulary.SPECIAL - 1)
+    label = torch.tensor([[float(draw.is_attack)] * 2 for draw in drawn], device=device)
+    weight = torch.tensor([draw.weights for draw in drawn], device=device)
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=recipe.bfloat16):
+        logits = network(ids.to(device), mask.to(device)).float()
+    soft = label * (1 - recipe.smoothing) + recipe.smoothing / 2
+    each = nn.functional.binary_cross_entropy_with_logits(logits, soft, reduction="none")
+    return (each * weight).sum() / weight.sum()
 
 
 def run(
     data: Path, work: Path, recipe: Recipe, *, name: str = "classifier", without: Collection[str] = ()
 ) -> None:
     """Prepare and train; the network is left in `WORK/<name>.pt`."""
-    torch.set_num_threads(1 if recipe.device == "cpu" else 8)
+    torch.set_num_threads(recipe.threads)
     work.mkdir(parents=True, exist_ok=True)
     tokenizer = words(work, data, recipe.vocabulary)
-    found = texts(work, "folder", lambda: load(data, ("train", "train_extra")))
+    found = texts(work, "folder", lambda: folder_rows(data))
     found = [text for text in found if not set(without) & set(text.row.source.split("+"))]
     say(len(found), "texts,", tokenizer.get_vocab_size(), "pieces")
-    network = Network(tokenizer.get_vocab_size(), recipe.window, recipe.plan, recipe.dropout)
-    torch.manual_seed(recipe.seed)
-    network.start_from(base.read(base.fetched(work)), json.loads((work / "kept.json").read_text()))
     checkpoint = work / f"{name}.pt"
+    hidden = torch.load(checkpoint, weights_only=True)["hidden"] if checkpoint.is_file() else ()
+    network = Network(tokenizer.get_vocab_size(), recipe.window, recipe.plan, recipe.dropout, hidden)
+    torch.manual_seed(recipe.seed)
+    if not hidden:
+        network.start_from(base.read(base.fetched(work)), json.loads((work / "kept.json").read_text()))
 
     def draws(seen: list[Text]) -> Draws:
         return Draws(seen, tokenizer, window=recipe.window, batch=recipe.batch, seed=recipe.seed)
@@ -164,7 +192,9 @@ def run(
     if recipe.generated_from:
         fit(network, recipe, draws(found), checkpoint, until=recipe.generated_from)
     own = texts(work, "own", generate.rows)
-    fit(network, recipe, draws([*found, *own]), checkpoint, until=recipe.steps)
+    every = draws([*found, *own])
+    for until in (recipe.narrow_at, recipe.steps):
+        fit(network, recipe, every, checkpoint, until=until)
 
 
 def main() -> None:
