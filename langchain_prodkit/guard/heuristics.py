@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from langchain_prodkit._serial import Written
@@ -18,6 +18,9 @@ _CONTENT: Final = frozenset({"document", "tool"})
 """Sources in which nobody is entitled to give the assistant a task; `auto` may be a user's."""
 INLINE_CHARS: Final = 20_000
 """Up to this many characters are scored on the event loop; more go to a thread."""
+
+REACH_CHARS: Final = 1_500
+"""Signs that stand further apart in a long text are no evidence for each other."""
 
 
 class HeuristicDetector(Written):
@@ -51,19 +54,55 @@ class HeuristicDetector(Written):
 
 
 def _score(text: str, forms: Iterable[Reading], *, is_content: bool) -> Score:
-    best: dict[str, Reason] = {}
+    found: list[Reason] = []
+    everywhere: list[Reason] = []
     depth = count = 0
     for count, reading in enumerate(forms, 1):  # noqa: B007 - the last one counts
         depth = max(depth, reading.depth)
         for code, weight, start, end in fired(reading.text, is_content=is_content):
-            old = best.get(code)
-            if old is None or old.score < weight:
-                best[code] = Reason(code, LAYER, weight, reading.span(start, end), reading.encoding)
-        if reading.hidden and "hidden_text" not in best:
-            best["hidden_text"] = Reason("hidden_text", LAYER, 0.15, None, reading.encoding)
+            found.append(Reason(code, LAYER, weight, reading.span(start, end), reading.encoding))
+        if reading.hidden and not everywhere:
+            everywhere.append(Reason("hidden_text", LAYER, 0.15, None, reading.encoding))
     if depth >= MAX_DEPTH or count >= MAX_READINGS:
-        best["nested_encoding"] = Reason("nested_encoding", LAYER, 0.3)
+        everywhere.append(Reason("nested_encoding", LAYER, 0.3))
+    if len(text) > REACH_CHARS:
+        value = max((_joint(near) for near in _near(found, everywhere)), default=_joint(everywhere))
+    else:
+        value = _joint([*found, *everywhere])
+    best = _heaviest([*found, *everywhere])
+    return Score(value, tuple(sorted(best, key=lambda reason: -reason.score)), len(text))
+
+
+def _near(found: list[Reason], everywhere: list[Reason]) -> Iterator[list[Reason]]:
+    """Yield what stands within reach of each other, starting from each reason in turn."""
+    found = sorted(found, key=_place)
+    last = 0
+    for first, reason in enumerate(found):
+        reach = _place(reason) + REACH_CHARS
+        before = last
+        while last < len(found) and _place(found[last]) <= reach:
+            last += 1
+        if last > before:  # otherwise all of it stood in the stretch before
+            yield [*found[first:last], *everywhere]
+
+
+def _place(reason: Reason) -> int:
+    return reason.span[0] if reason.span else 0
+
+
+def _heaviest(reasons: Iterable[Reason]) -> list[Reason]:
+    """Keep one reason of each code."""
+    best: dict[str, Reason] = {}
+    for reason in reasons:
+        old = best.get(reason.code)
+        if old is None or old.score < reason.score:
+            best[reason.code] = reason
+    return list(best.values())
+
+
+def _joint(reasons: Iterable[Reason]) -> float:
+    """Weigh reasons of different kinds as independent of each other."""
     harmless = 1.0
-    for reason in best.values():
+    for reason in _heaviest(reasons):
         harmless *= 1.0 - reason.score
-    return Score(1.0 - harmless, tuple(sorted(best.values(), key=lambda r: -r.score)), len(text))
+    return 1.0 - harmless

@@ -18,6 +18,7 @@ from operator import or_
 from typing import Final
 
 from langchain_prodkit.guard.concepts import Does
+from langchain_prodkit.guard.mention import counts, is_permitted
 from langchain_prodkit.guard.vocabulary import hits as words_in
 
 __all__ = ["fired"]
@@ -32,6 +33,8 @@ class _Rule:
     one_sentence: bool = True
     is_ordered: bool = False
     """The concepts come in the order of `needs`."""
+    is_one_line: bool = False
+    """Nothing but blanks and rulers may hold a line break between the first and the last concept."""
 
     def places(self, last: Mapping[int, tuple[int, int]]) -> list[tuple[int, int]]:
         """Give where each concept stood last; nothing when one is missing or out of order."""
@@ -57,7 +60,8 @@ _RULES: Final = (
     _Rule("prompt_leak", (D.ASK, D.PROMPT, D.YOURS), 0.65, 60),
     _Rule("prompt_leak", (D.VERBATIM, D.ABOVE), 0.6, 50),
     _Rule("prompt_leak", (D.REVEAL, D.ABOVE), 0.2, 50),
-    _Rule("role_hijack", (D.ROLE, D.FREE), 0.75, 160, one_sentence=False),
+    _Rule("role_hijack", (D.ROLE, D.FREE), 0.75, 160),
+    _Rule("role_hijack", (D.ROLE, D.FREE), 0.75, 160, one_sentence=False, is_ordered=True),
     _Rule("role_hijack", (D.ROLE, D.NEGATE, D.RULES), 0.7, 110, is_ordered=True),
     _Rule("persona", (D.ROLE, D.MODE), 0.75, 80),
     _Rule("persona", (D.MODE, D.FREE), 0.7, 200, one_sentence=False),
@@ -67,7 +71,7 @@ _RULES: Final = (
     _Rule("address", (D.ADDRESS,), 0.5),
     _Rule("concealment", (D.CONCEAL, D.DEMAND), 0.5, 160, one_sentence=False),
     _Rule("concealment", (D.CONCEAL,), 0.5),
-    _Rule("new_rules", (D.NEW, D.DEMAND), 0.55, 120, one_sentence=False),
+    _Rule("new_rules", (D.NEW, D.DEMAND), 0.55, 120, one_sentence=False, is_one_line=True),
     _Rule("new_rules", (D.NEW,), 0.3),
     _Rule("authority", (D.AUTHORITY, D.DEMAND), 0.55, 120, one_sentence=False),
     _Rule("authority", (D.AUTHORITY,), 0.5),
@@ -76,8 +80,8 @@ _RULES: Final = (
     _Rule("jailbreak_mode", (D.MODE,), 0.35),
     _Rule("exfiltration", (D.SEND, D.ASSET, D.TARGET), 0.7, 160),
     _Rule("exfiltration", (D.SEND, D.ASSET), 0.35, 80),
-    _Rule("border", (D.BORDER, D.DEMAND), 0.55, 120, one_sentence=False),
-    _Rule("border", (D.BORDER, D.NEW), 0.55, 120, one_sentence=False),
+    _Rule("border", (D.BORDER, D.DEMAND), 0.55, 120, one_sentence=False, is_one_line=True, is_ordered=True),
+    _Rule("border", (D.BORDER, D.NEW), 0.55, 120, one_sentence=False, is_one_line=True),
 )
 _CONTENT_RULES: Final = (
     *_RULES,
@@ -101,19 +105,19 @@ _PATTERNS: Final = tuple(
             0.5,
             r"<\|(?:im_start|im_end|system|endoftext|eot_id|start_header_id)\|>|<</?sys>>|\[/?inst\]",
         ),
-        ("border", 0.45, r"</?s?system[^>\n]{0,20}>"),
+        ("border", 0.45, r"(?<!\w)</?s?system[^>\n]{0,20}>"),
         (
             "border",
             0.35,
             (
                 rf"\n\W{{0,12}}(?:{_SYSTEM})\W{{0,3}}(?:message|prompt|note|override|update)?"
-                rf"\W{{0,4}}[:\]>]"
+                rf"[^\w\n()]{{0,4}}[:\]>](?!\w)"
             ),
         ),
         (
             "border",
             0.35,
-            r"\n\W{0,6}(?:admin|administrator|developer|root)\W{0,3}(?:message|note|override)?:",
+            r"\n\W{0,6}(?:(?:admin|administrator|developer)\W{0,3}(?:message|note|override)?|root (?:message|note|override)):(?!\w)",
         ),
         (
             "border",
@@ -159,66 +163,20 @@ _QUESTION = re.compile(
     r"is the|does|did|do i|explain|define|wie |warum|darf ich|kann ich|como |por que|puedo|posso|comment|"
     r"pourquoi|puis-je|come |perche|czy|jak |dlaczego|можно ли|как |почему)\b[^.!?\n]{0,80}$"
 )
-_NOT_A_COMMAND = re.compile(
-    r"\b(?:i|we|they|he|she|it|who|not|don't|dont|never|didn't|cannot|can't|people|users|did|does|doesn't|would|"
-    r"which|that|nor|or|the|a|an|in|by|of|test_?) $"
-    r"|(?<!you )(?<!you have )(?<!you need )(?<!you are )(?<!you want )(?<!going )(?<!told )(?<!is )\bto $"
-)
-# The same in other languages: who forgot or was ignored gives no order, nor does "do not forget".
-_NOT_HERE = re.compile(
-    r"(?:(?<!\w)(?:ich|wir|er|habe|haben|hat|hast|j'ai|avons|avez|ont|ne|yo|io|ho|hai|ha|abbiamo|eu|nao|no|non|"
-    r"nie|не|я|мы|он|она|ben|biz|jangan|saya|aku|kami|toi|minh|em|chung toi|dung|jag|har|inte|ik|heb) |n'|"
-    r"我|他|她|们|不要|别|勿|不能|没有|没|被|ฉัน|ผม|เรา|เขา|อย่า|ไม่|لا ت?)$"
-)
-_NOT_THIS = re.compile(
-    r"unut(?:tu|mus|ul|ma|kan)|dimenticat|olvidad|olvido\b|olvidaste|ignorad|esqueci\b|esqueceu|esquecid|"
-    r"ignor(?:ei|ou|amos|aron|aban)\b|(?:ignorier|missacht|vergiss|vergess)\w{0,4} (?:sie |bitte ){0,2}nicht|"
-    r"(?:vergeet|negeer) (?:\w{1,12} )?niet|glom (?:inte|aldrig)|(?:oubli|ignor)\w{1,3} pas|"
-    r"無視(?:し(?:た|てしま|てい|ない|ません|がち)|され)|忘れ(?:てしま|てい|ました|た|ちゃ|ない|ず|がち|物|られ)|"
-    r"무시(?:한(?! 채)|하는|당|되|하지|했|하면)|잊어버(?:렸|린)|잊(?:었|은|지 |혀)|잊고 있|忘[记記](?:了|的)|"
-    r"(?:अनदेखा|नजरअंदाज) (?:न|मत|नही)"
-)
-_A_PROMPT = re.compile(r"\b(?:an?|good|better|custom|my|our|new|another|each|different|such) $")
-_PROMPT_TOPIC = re.compile(
-    r" ?(?:leak|injection|engineering|design|example|template|security|protection|extraction|best|file|"
-    r"attack|for\b|to (?!the|me\b|us\b|my|a |an )[a-z]|given by (?:the|my|your|a) (?!dev|creat|sys|oper))"
-)
 _ABOUT: Final = int(D.ABOUT)
 _ROLE: Final = int(D.ROLE)
 _STORY: Final = int(D.WILD | D.FREE | D.MODE)
 _OVERRIDE: Final = int(D.OVERRIDE)
-_PROMPT: Final = int(D.PROMPT)
 _TARGETS: Final = tuple(
     (sign, re.compile(pattern))
     for sign, pattern in (("http", "https?://"), ("@", r"@[\w-]{1,63}\.\w"), ("www.", r"www\.(?<!\w....)"))
 )
 _TALK_WEIGHT: Final = 0.45
+_QUOTES: Final = ("'", '"')
 LINE_BREAK_WINDOW: Final = 40
+BLOCK: Final = 1_000
+"""Of each signature the heaviest place in so many characters is kept."""
 WILD_WINDOW: Final = 1_500
-
-
-def _counts(text: str, start: int, end: int, flags: int) -> bool:
-    """Leave out what only looks like a command or like the machine's own prompt."""
-    if flags & _OVERRIDE and _is_no_command(text, start, end):
-        return False
-    return not (flags & _PROMPT and _is_some_prompt(text, start, end))
-
-
-def _is_no_command(text: str, start: int, end: int) -> bool:
-    """Tell whether somebody merely says that something is ignored, or a name in code contains it."""
-    after = text[end : end + 3].lstrip(" ")[:1]
-    before = max(0, start - 24)
-    return (
-        after in {"=", "_", "("}
-        or _NOT_A_COMMAND.search(text, before, start) is not None
-        or _NOT_HERE.search(text, before, start) is not None
-        or _NOT_THIS.match(text, start) is not None
-    )
-
-
-def _is_some_prompt(text: str, start: int, end: int) -> bool:
-    """Tell whether it is about system prompts as such, or one the writer has made."""
-    return bool(_A_PROMPT.search(text, max(0, start - 16), start) or _PROMPT_TOPIC.match(text, end))
 
 
 def fired(text: str, *, is_content: bool = False) -> list[tuple[str, float, int, int]]:
@@ -226,15 +184,19 @@ def fired(text: str, *, is_content: bool = False) -> list[tuple[str, float, int,
 
     In content that others wrote (`is_content`: a document, a tool result) tasks for the assistant count.
     """
-    hits = [hit for hit in words_in(text) if _counts(text, *hit)]
+    hits = [hit for hit in words_in(text) if counts(text, *hit)]
     fired = []
     lines = f"\n{text}"  # so that patterns of whole lines begin with a character, which is searched fast
     for code, pattern, weight in _PATTERNS:
-        match = pattern.search(lines)
-        if match is not None:
+        seen = -1
+        for match in pattern.finditer(lines):
             start, end = max(match.start() - 1, 0), match.end() - 1
-            fired.append((code, weight, start, end))
-            if code == "border":
+            if start // BLOCK == seen:
+                continue
+            seen = start // BLOCK
+            is_named = text[start - 1 : start] in _QUOTES and text[end : end + 1] in _QUOTES
+            fired.append((code, weight * (_TALK_WEIGHT if is_named else 1), start, end))
+            if code == "border" and not is_named:
                 hits.append((start, end, int(D.BORDER)))
     for sign, target in _TARGETS:
         if sign in text:
@@ -254,7 +216,7 @@ def _combined(
     rules = _rules_among(reduce(or_, (flags for _, _, flags in hits), 0), is_content)
     if not rules:
         return []
-    best: dict[int, tuple[str, float, int, int]] = {}
+    best: dict[tuple[int, int], tuple[str, float, int, int]] = {}
     last: dict[int, tuple[int, int]] = {}
     for start, end, flags in hits:
         for bit in _bits(flags):
@@ -262,20 +224,29 @@ def _combined(
         for number, rule in rules:
             if not flags & rule.all_needs:
                 continue
-            if number in best and best[number][1] >= rule.weight:
+            place = number, start // BLOCK
+            old = best.get(place)
+            if old is not None and old[1] >= rule.weight:
                 continue
             places = rule.places(last)
             if not places:
                 continue
-            first = min(place[0] for place in places)
-            final = max(place[1] for place in places)
+            first = min(at[0] for at in places)
+            final = max(at[1] for at in places)
             if final - first > rule.window or (rule.one_sentence and _is_parted(text, first, final)):
                 continue
+            if rule.is_one_line and _is_on_other_line(text, min(places)[1], max(places)[0]):
+                continue
             weight = rule.weight * _context(text, first, final, last.get(_ABOUT))
-            old = best.get(number)
+            if (
+                weight == rule.weight
+                and rule.all_needs & _OVERRIDE
+                and is_permitted(text, last[_OVERRIDE][0])
+            ):
+                weight *= _TALK_WEIGHT
             # The same beginning with a later end is the same place, seen with more of its surroundings.
             if old is None or (old[1] < weight and first != old[2]):
-                best[number] = (rule.code, weight, first, final)
+                best[place] = (rule.code, weight, first, final)
     return list(best.values())
 
 
@@ -299,6 +270,10 @@ def _is_parted(text: str, start: int, end: int) -> bool:
     if end - start > LINE_BREAK_WINDOW and text.find("\n", start, end) >= 0:
         return True
     return _SENTENCE_END.search(text, start, end) is not None
+
+
+def _is_on_other_line(text: str, start: int, end: int) -> bool:
+    return "\n" in text[start:end].strip(" \n\t*#=_>:|-")
 
 
 def _context(text: str, start: int, end: int, about: tuple[int, int] | None) -> float:

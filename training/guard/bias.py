@@ -83,33 +83,42 @@ def _search(score: Scorer, words: Sequence[str]) -> Iterator[tuple[str, list[tup
     yield "sentences", biased(score, sentences())
 
 
+def search(model: Path, *, most: int = 0, show: int = 0) -> list[Row]:
+    """Search a model folder and give rows about the words it misreads; print the worst `show` of each kind.
+
+    `most` words are looked at, drawn at random; 0 for all.
+    """
+    from langchain_prodkit.guard import EmbeddedClassifier  # noqa: PLC0415 - the rest does without onnxruntime
+
+    classifier = EmbeddedClassifier(model)
+    words = words_of(model)
+    if most and most < len(words):
+        words = random.Random(SEED).sample(words, most)  # noqa: S311 - reproducible
+
+    def score(texts: Sequence[str]) -> list[float]:
+        return [one.value for one in classifier.score(texts, source="user")]
+
+    misread: list[str] = []
+    for kind, found in _search(score, words):
+        print(f"{kind}: {len(found)} over {LEAST}")  # noqa: T201
+        for text, value in found[:show]:
+            print(f"  {value:.2f} {text}")  # noqa: T201
+        if kind != "sentences":
+            misread += [word for word, _ in found]
+    made = rows(list(dict.fromkeys(misread))) if misread else []
+    print(f"{len(made)} rows about {len(set(misread))} of {len(words)} words")  # noqa: T201
+    return made
+
+
 def main() -> None:
     """Search the model, print what it misreads, and write rows about it."""
-    from langchain_prodkit.guard import EmbeddedClassifier  # noqa: PLC0415 - the tokenizer is read without it
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("--most", type=int, default=0, help="words to look at, drawn at random; 0 for all")
     parser.add_argument("--show", type=int, default=40, help="of each kind, how many are printed")
     parser.add_argument("--out", type=Path, help="write the new rows to this JSONL file")
     options = parser.parse_args()
-    model = EmbeddedClassifier(options.model)
-    words = words_of(options.model)
-    if options.most and options.most < len(words):
-        words = random.Random(SEED).sample(words, options.most)  # noqa: S311 - reproducible
-
-    def score(texts: Sequence[str]) -> list[float]:
-        return [one.value for one in model.score(texts, source="user")]
-
-    misread: list[str] = []
-    for kind, found in _search(score, words):
-        print(f"{kind}: {len(found)} over {LEAST}")  # noqa: T201
-        for text, value in found[: options.show]:
-            print(f"  {value:.2f} {text}")  # noqa: T201
-        if kind != "sentences":
-            misread += [word for word, _ in found]
-    made = rows(list(dict.fromkeys(misread))) if misread else []
-    print(f"{len(made)} rows about {len(set(misread))} of {len(words)} words")  # noqa: T201
+    made = search(options.model, most=options.most, show=options.show)
     if options.out is not None:
         lines = (json.dumps(asdict(row), ensure_ascii=False) for row in made)
         options.out.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

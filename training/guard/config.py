@@ -26,6 +26,8 @@ class Recipe:
     """At this step the layers are made as narrow as `hidden` says, and the learning rate starts anew."""
     hidden: tuple[int, ...]
     """Units between the two halves of each layer that are left then; the base has 1,536."""
+    searched_at: int
+    """From this step on harmless rows about misread words are drawn as well (`training.guard.bias`)."""
     threads: int
     device: str = "cpu"
     bfloat16: bool = False
@@ -50,6 +52,7 @@ RECIPES: Final = {
         generated_from=900,
         narrow_at=3_000,
         hidden=(512, 768, 768, 768, 768),
+        searched_at=5_000,
         threads=2,
     ),
     "gpu": Recipe(
@@ -61,6 +64,7 @@ RECIPES: Final = {
         generated_from=0,
         narrow_at=12_000,
         hidden=(512, 768, 768, 768, 768),
+        searched_at=16_000,
         threads=8,
         device="cuda",
         bfloat16=True,

@@ -72,7 +72,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--sources", nargs="+", default=list(SOURCES))
     options = parser.parse_args()
-    recipe = replace(RECIPES[options.recipe], steps=options.steps, generated_from=0)
+    recipe = replace(
+        RECIPES[options.recipe],
+        steps=options.steps,
+        generated_from=0,
+        narrow_at=0,
+        hidden=(),
+        searched_at=options.steps,
+    )
     for source in [*options.sources, ""]:
         name = f"without-{source}" if source else "with-all"
         train.run(options.data, options.work, recipe, name=name, without={source} if source else ())

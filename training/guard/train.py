@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -20,7 +21,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from langchain_prodkit.guard import NgramClassifier
-from training.guard import base, generate, vocabulary
+from training.guard import base, bias, export, generate, vocabulary
 from training.guard.config import RECIPES, Recipe
 from training.guard.draws import Draw, Draws
 from training.guard.narrow import narrowed, worth
@@ -31,6 +32,8 @@ from training.guard.texts import Text, prepared
 
 KEPT_EVERY = 100
 SAID_EVERY = 25
+SEARCHED = 12_000
+"""Words of the vocabulary that are tried for being misread."""
 WEIGHED = 80
 """Batches that say which units a narrower network keeps."""
 
@@ -119,7 +122,7 @@ def fit(network: Network, recipe: Recipe, draws: Any, checkpoint: Path, *, until
         done, running = state["step"], state["loss"]
         network.load_state_dict(state["network"])
     network.to(recipe.device)
-    if done == recipe.narrow_at < until and network.hidden != list(recipe.hidden):
+    if recipe.hidden and done == recipe.narrow_at < until and network.hidden != list(recipe.hidden):
         batches = [draws[step] for step in range(done, min(done + WEIGHED, until))]
         narrowed(
             network, recipe.hidden, worth(network, [partial(_loss, network, recipe, b) for b in batches])
@@ -192,9 +195,19 @@ def run(
     if recipe.generated_from:
         fit(network, recipe, draws(found), checkpoint, until=recipe.generated_from)
     own = texts(work, "own", generate.rows)
-    every = draws([*found, *own])
-    for until in (recipe.narrow_at, recipe.steps):
-        fit(network, recipe, every, checkpoint, until=until)
+    every = [*found, *own]
+    for until in (recipe.narrow_at, recipe.searched_at):
+        fit(network, recipe, draws(every), checkpoint, until=until)
+    if recipe.searched_at < recipe.steps:
+        every += texts(work, f"{name}_misread", lambda: _misread(work, recipe, name))
+        fit(network, recipe, draws(every), checkpoint, until=recipe.steps)
+
+
+def _misread(work: Path, recipe: Recipe, name: str) -> list[Row]:
+    """Give rows about words that the network takes for attacks as it stands."""
+    with tempfile.TemporaryDirectory() as scratch:
+        export.folder(work, Path(scratch), recipe, name)
+        return bias.search(Path(scratch), most=SEARCHED)
 
 
 def main() -> None:
