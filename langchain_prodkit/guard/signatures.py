@@ -117,7 +117,10 @@ _PATTERNS: Final = tuple(
         (
             "border",
             0.35,
-            r"\n\W{0,6}(?:(?:admin|administrator|developer)\W{0,3}(?:message|note|override)?|root (?:message|note|override)):(?!\w)",
+            (
+                r"\n\W{0,6}(?:(?:admin|administrator|developer)\W{0,3}(?:message|note|override)?|"
+                r"root (?:message|note|override)):(?!\w)"
+            ),
         ),
         (
             "border",
@@ -228,22 +231,11 @@ def _combined(
             old = best.get(place)
             if old is not None and old[1] >= rule.weight:
                 continue
-            places = rule.places(last)
-            if not places:
+            span = _span(text, rule, last)
+            if span is None:
                 continue
-            first = min(at[0] for at in places)
-            final = max(at[1] for at in places)
-            if final - first > rule.window or (rule.one_sentence and _is_parted(text, first, final)):
-                continue
-            if rule.is_one_line and _is_on_other_line(text, min(places)[1], max(places)[0]):
-                continue
-            weight = rule.weight * _context(text, first, final, last.get(_ABOUT))
-            if (
-                weight == rule.weight
-                and rule.all_needs & _OVERRIDE
-                and is_permitted(text, last[_OVERRIDE][0])
-            ):
-                weight *= _TALK_WEIGHT
+            first, final = span
+            weight = rule.weight * _context(text, first, final, last, rule)
             # The same beginning with a later end is the same place, seen with more of its surroundings.
             if old is None or (old[1] < weight and first != old[2]):
                 best[place] = (rule.code, weight, first, final)
@@ -272,13 +264,30 @@ def _is_parted(text: str, start: int, end: int) -> bool:
     return _SENTENCE_END.search(text, start, end) is not None
 
 
+def _span(text: str, rule: _Rule, last: Mapping[int, tuple[int, int]]) -> tuple[int, int] | None:
+    """Give the stretch from the first concept of the rule to the last, when they belong together."""
+    places = rule.places(last)
+    if not places:
+        return None
+    first = min(at[0] for at in places)
+    final = max(at[1] for at in places)
+    if final - first > rule.window or (rule.one_sentence and _is_parted(text, first, final)):
+        return None
+    if rule.is_one_line and _is_on_other_line(text, min(places)[1], max(places)[0]):
+        return None
+    return first, final
+
+
 def _is_on_other_line(text: str, start: int, end: int) -> bool:
     return "\n" in text[start:end].strip(" \n\t*#=_>:|-")
 
 
-def _context(text: str, start: int, end: int, about: tuple[int, int] | None) -> float:
-    """Weigh down what is asked about, quoted in a sentence, or follows words that talk about a text."""
+def _context(text: str, start: int, end: int, last: Mapping[int, tuple[int, int]], rule: _Rule) -> float:
+    """Weigh down what is asked about, allowed, quoted, or follows words that talk about a text."""
+    about = last.get(_ABOUT)
     if about is not None and 0 <= start - about[1] < 100:
+        return _TALK_WEIGHT
+    if rule.all_needs & _OVERRIDE and is_permitted(text, last[_OVERRIDE][0]):
         return _TALK_WEIGHT
     if _QUOTED_BEFORE.search(text, max(0, start - 20), start) and _QUOTED_AFTER.match(text, end, end + 60):
         return _TALK_WEIGHT
