@@ -18,7 +18,7 @@ from operator import or_
 from typing import Final
 
 from langchain_prodkit.guard.concepts import Does
-from langchain_prodkit.guard.mention import counts, is_permitted
+from langchain_prodkit.guard.mention import counts, is_elsewhere, is_in_passing, is_permitted
 from langchain_prodkit.guard.vocabulary import hits as words_in
 
 __all__ = ["fired"]
@@ -110,7 +110,7 @@ _PATTERNS: Final = tuple(
             "border",
             0.35,
             (
-                rf"\n\W{{0,12}}(?:{_SYSTEM})\W{{0,3}}(?:message|prompt|note|override|update)?"
+                rf"\n\W{{0,12}}(?:{_SYSTEM})\W{{0,3}}(?:message|prompt|note)?"
                 rf"[^\w\n()]{{0,4}}[:\]>](?!\w)"
             ),
         ),
@@ -118,8 +118,8 @@ _PATTERNS: Final = tuple(
             "border",
             0.35,
             (
-                r"\n\W{0,6}(?:(?:admin|administrator|developer)\W{0,3}(?:message|note|override)?|"
-                r"root (?:message|note|override)):(?!\w)"
+                r"\n\W{0,6}(?:admin|administrator|developer|root) "
+                r"(?:message|note|override|instructions?|command):(?!\w)"
             ),
         ),
         (
@@ -175,6 +175,7 @@ _TARGETS: Final = tuple(
     for sign, pattern in (("http", "https?://"), ("@", r"@[\w-]{1,63}\.\w"), ("www.", r"www\.(?<!\w....)"))
 )
 _TALK_WEIGHT: Final = 0.45
+_PASSING_WEIGHT: Final = 0.8
 _QUOTES: Final = ("'", '"')
 LINE_BREAK_WINDOW: Final = 40
 BLOCK: Final = 1_000
@@ -273,8 +274,10 @@ def _span(text: str, rule: _Rule, last: Mapping[int, tuple[int, int]]) -> tuple[
     final = max(at[1] for at in places)
     if final - first > rule.window or (rule.one_sentence and _is_parted(text, first, final)):
         return None
-    if rule.is_one_line and _is_on_other_line(text, min(places)[1], max(places)[0]):
-        return None
+    if rule.is_one_line:
+        before, after = min(places)[1], max(places)[0]
+        if after < before or _is_on_other_line(text, before, after):
+            return None
     return first, final
 
 
@@ -285,15 +288,20 @@ def _is_on_other_line(text: str, start: int, end: int) -> bool:
 def _context(text: str, start: int, end: int, last: Mapping[int, tuple[int, int]], rule: _Rule) -> float:
     """Weigh down what is asked about, allowed, quoted, or follows words that talk about a text."""
     about = last.get(_ABOUT)
-    if about is not None and 0 <= start - about[1] < 100:
-        return _TALK_WEIGHT
-    if rule.all_needs & _OVERRIDE and is_permitted(text, last[_OVERRIDE][0]):
-        return _TALK_WEIGHT
-    if _QUOTED_BEFORE.search(text, max(0, start - 20), start) and _QUOTED_AFTER.match(text, end, end + 60):
-        return _TALK_WEIGHT
-    if _QUESTION.search(text, max(0, start - 90), start) is not None:
-        return _TALK_WEIGHT
-    return 1.0
+    is_remark = len(rule.needs) == 1 or rule.code == "concealment"
+    if is_remark and is_in_passing(text, last[rule.needs[0]][0]):
+        return _PASSING_WEIGHT
+    is_talk = (
+        (about is not None and 0 <= start - about[1] < 100)
+        or (rule.all_needs & _OVERRIDE and is_permitted(text, last[_OVERRIDE][0]))
+        or (rule.code == "override" and is_elsewhere(text, end))
+        or (
+            _QUOTED_BEFORE.search(text, max(0, start - 20), start)
+            and _QUOTED_AFTER.match(text, end, end + 60)
+        )
+        or _QUESTION.search(text, max(0, start - 90), start) is not None
+    )
+    return _TALK_WEIGHT if is_talk else 1.0
 
 
 _QUOTE = r"(?:[\"']|&(?:quot|apos|#39|#x27);)"

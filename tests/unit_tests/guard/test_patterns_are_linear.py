@@ -11,10 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from langchain_prodkit.guard import HeuristicDetector, decode, normalize, signatures, subject, vocabulary
+from langchain_prodkit.guard import (
+    HeuristicDetector,
+    decode,
+    mention,
+    normalize,
+    signatures,
+    subject,
+    vocabulary,
+)
 
 pytestmark = pytest.mark.slow
-MODULES = (decode, normalize, signatures, subject, vocabulary)
+MODULES = (decode, mention, normalize, signatures, subject, vocabulary)
 CHARS = 12_000
 SECONDS = 2.0
 """Twelve thousand characters take milliseconds; a pattern that is quadratic in them takes far longer."""
