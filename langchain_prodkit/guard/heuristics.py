@@ -56,21 +56,24 @@ class HeuristicDetector(Written):
 def _score(text: str, forms: Iterable[Reading], *, is_content: bool) -> Score:
     found: list[Reason] = []
     everywhere: list[Reason] = []
+    best: dict[str, float] = {}
+    is_long = len(text) > REACH_CHARS
     depth = count = 0
     for count, reading in enumerate(forms, 1):  # noqa: B007 - the last one counts
         depth = max(depth, reading.depth)
         for code, weight, start, end in fired(reading.text, is_content=is_content):
-            found.append(Reason(code, LAYER, weight, reading.span(start, end), reading.encoding))
+            if is_long or best.get(code, 0) < weight:
+                best[code] = weight
+                found.append(Reason(code, LAYER, weight, reading.span(start, end), reading.encoding))
         if reading.hidden and not everywhere:
             everywhere.append(Reason("hidden_text", LAYER, 0.15, None, reading.encoding))
     if depth >= MAX_DEPTH or count >= MAX_READINGS:
         everywhere.append(Reason("nested_encoding", LAYER, 0.3))
-    if len(text) > REACH_CHARS:
-        value = max((_joint(near) for near in _near(found, everywhere)), default=_joint(everywhere))
-    else:
-        value = _joint([*found, *everywhere])
-    best = _heaviest([*found, *everywhere])
-    return Score(value, tuple(sorted(best, key=lambda reason: -reason.score)), len(text))
+    reasons = _heaviest([*found, *everywhere])
+    value = _joint(reasons)
+    if is_long and value > 0:
+        value = max((_joint(_heaviest(near)) for near in _near(found, everywhere)), default=value)
+    return Score(value, tuple(sorted(reasons, key=lambda reason: -reason.score)), len(text))
 
 
 def _near(found: list[Reason], everywhere: list[Reason]) -> Iterator[list[Reason]]:
@@ -101,8 +104,8 @@ def _heaviest(reasons: Iterable[Reason]) -> list[Reason]:
 
 
 def _joint(reasons: Iterable[Reason]) -> float:
-    """Weigh reasons of different kinds as independent of each other."""
+    """Weigh reasons, one of each code, as independent of each other."""
     harmless = 1.0
-    for reason in _heaviest(reasons):
+    for reason in reasons:
         harmless *= 1.0 - reason.score
     return 1.0 - harmless

@@ -9,7 +9,8 @@ after the word.
 from __future__ import annotations
 
 import re
-from functools import reduce
+from collections.abc import Callable
+from functools import lru_cache, reduce
 from operator import or_
 from typing import Final
 
@@ -51,7 +52,8 @@ _TOPIC = re.compile(
     r"creators?|openai|assistants?|chat|chatbot|conversation|session|dialog|above|models?|ai|safety|ethics|ethical|"
     r"morals?|morality|content|users?'?s?|me|mine|my|us|answers?|answering|responses?|replies|reply|responding|rest|now|"
     r"moment|context|messages?|that|this|what|which|whatever|harm|harmful|privacy|secrecy|legal|respect|no|any|"
-    r"confidentiality|restrict|filter|everything|anything|far|input|output|training|programming)\b)[a-z\"']"
+    r"confidentiality|restrict|filter|everything|anything|far|input|output|training|programming|code|"
+    r"block|list|table|json|yaml|poem|song|verse|full|detail|order|first|start|top|beginning|words?|letters?)\b)[a-z\"']"
 )
 _A_PROMPT = re.compile(r"\b(?:an?|good|better|custom|my|our|new|another|each|different|such) $")
 _NAMED_PROMPT = re.compile(r"your|system")
@@ -75,7 +77,8 @@ _LOOSE = re.compile(
     r"(?:switched\s{1,3}off|(?:are|is)\s{1,3}disabled|not\s{1,3}bound|break\s{1,3}out\s{1,3}of)"
 )
 _KEPT_BACK = re.compile(
-    r"(?:safe|filter|restrict|guard|rules|checks|limit|censor|moderat|ethic|polic|constrain)[^.!?\n]{0,40}$"
+    r"(?:safe|filter|restrict|guard|rules|checks|limit|censor|moderat|ethic|polic|constrain)[^.!?\n]{0,40}$|"
+    r"\byou(?: are|'re) $"
 )
 _KEPT_BACK_AFTER = re.compile(
     r"[^.!?\n]{0,24}(?:safe|filter|restrict|guard|rule|limit|censor|moderat|ethic|polic|moral|law)"
@@ -125,7 +128,7 @@ _ANNOUNCED = re.compile(
     r"\w{0,3}(?:[^\n.!?\"'|]{0,30}(?:[:\]>}]| -{1,2} )|\W{0,3}(?:[!=*#_~-]|$|\n)|"
     r" from (?:the |your |our )?(?:operator|developer|admin|creator|openai|system|owner))"
 )
-_ANNOUNCES = re.compile(r"(?:[\[(<{*=#!_~]\W{0,4}|-{2,} ?)$")
+_ANNOUNCES = re.compile(r"(?:[\[(<{*=#!_~\]>}]\W{0,4}|-{2,} ?)(?:the )?$")
 _MENTIONED = re.compile(
     r"(?:(?:important )?(?:note|message|instructions?) )?(?:to|for) (?:the|any|an) |@|"
     r"(?:ai |language )?models? (?:reading|processing)(?! this)"
@@ -147,9 +150,12 @@ _FIELD: Final = frozenset("=_(\"':")
 
 def counts(text: str, start: int, end: int, flags: int) -> bool:
     """Tell whether the word at `start:end` does in its sentence what it does in an attack."""
-    if not flags & _DOUBTFUL:
-        return True
-    return not any(flags & does and is_other(text, start, end) for does, is_other in _CHECKS)
+    return not (flags & _DOUBTFUL and any(is_other(text, start, end) for is_other in _checks(flags)))
+
+
+@lru_cache(maxsize=1024)
+def _checks(flags: int) -> tuple[Callable[[str, int, int], bool], ...]:
+    return tuple(is_other for does, is_other in _CHECKS if flags & does)
 
 
 def is_permitted(text: str, start: int) -> bool:
@@ -183,7 +189,7 @@ def _is_some_prompt(text: str, start: int, end: int) -> bool:
     """Tell whether it is about system prompts as such, or one the writer has made."""
     if _A_PROMPT.search(text, max(0, start - 16), start) or _PROMPT_TOPIC.match(text, end):
         return True
-    is_named = _NAMED_PROMPT.search(text, start, end) is not None
+    is_named = _NAMED_PROMPT.search(text, max(0, start - 5), end) is not None
     return not is_named and bool(_TOPIC.match(text, end, end + 72) or _WHENEVER.match(text, end))
 
 

@@ -97,18 +97,20 @@ _SYSTEM = (
     "system|sistema|systeme|sistem|systeem|система|시스템|系统|システム|النظام|सिस्टम|সিস্টেম|ระบบ|he thong"
 )
 _PATTERNS: Final = tuple(
-    (code, re.compile(pattern), weight)
-    for code, weight, pattern in (
+    (code, weight, marks, re.compile(pattern))
+    for code, weight, marks, pattern in (
         # Words of chat formats that end one role and begin another.
         (
             "border",
             0.5,
+            ("<|", "sys>>", "inst]"),
             r"<\|(?:im_start|im_end|system|endoftext|eot_id|start_header_id)\|>|<</?sys>>|\[/?inst\]",
         ),
-        ("border", 0.45, r"(?<!\w)</?s?system[^>\n]{0,20}>"),
+        ("border", 0.45, ("system",), r"(?<!\w)</?s?system[^>\n]{0,20}>"),
         (
             "border",
             0.35,
+            (":", "]", ">"),
             (
                 rf"\n\W{{0,12}}(?:{_SYSTEM})\W{{0,3}}(?:message|prompt|note)?"
                 rf"[^\w\n()]{{0,4}}[:\]>](?!\w)"
@@ -117,6 +119,7 @@ _PATTERNS: Final = tuple(
         (
             "border",
             0.35,
+            ("admin", "developer ", "root "),
             (
                 r"\n\W{0,6}(?:admin|administrator|developer|root) "
                 r"(?:message|note|override|instructions?|command):(?!\w)"
@@ -125,6 +128,7 @@ _PATTERNS: Final = tuple(
         (
             "border",
             0.45,
+            ("---", "===", "###", "***", "___", "~~~"),
             (
                 r"(?:-|=|#|\*|_|~){3,12} {0,3}(?:end|beginning|begin|start) of (?:the )?"
                 r"(?:document|user|input|context|text|data|email|conversation|prompt|file|page)"
@@ -133,26 +137,30 @@ _PATTERNS: Final = tuple(
         (
             "prompt_leak",
             0.5,
+            ("first ",),
             (
                 r"\bfirst (?:\w{1,12} ){0,3}(?:words?|lines?|sentences?|characters|tokens|messages?) "
                 r"(?:of|in|from) (?:this|our|your) (?:conversation|chat|prompt|context|instructions)"
             ),
         ),
-        ("role_json", 0.35, r"\"role\"\s{0,3}:\s{0,3}\"system\""),
+        ("role_json", 0.35, ('"role"',), r"\"role\"\s{0,3}:\s{0,3}\"system\""),
         (
             "closed_tag",
             0.3,
+            ("</",),
             r"</(?:context|user_input|user|data|input|instructions?|untrusted|email)>\s{0,4}\w",
         ),
         (
             "turns",
             0.15,
+            ("human", "user"),
             r"\n\W{0,3}(?:human|user)\W{0,3}:[^\n]{1,200}\n\s{0,3}\W{0,3}(?:system|assistant)\W{0,3}:",
         ),
         # A picture whose address carries what the model knows.
         (
             "link",
             0.5,
+            ("](http",),
             (
                 r"!\[[^\]\n]{0,200}\]\(https?://[^)\s]{1,300}[?&][^)\s=]{1,40}=(?:[^)\s]{0,20}[{<\[]|"
                 r"(?:secret|data|token|password|history|conversation|prompt|key|context|summary|message)s?\b)"
@@ -160,7 +168,10 @@ _PATTERNS: Final = tuple(
         ),
     )
 )
-_SENTENCE_END = re.compile(r"[.!?]\s|;|[.!?]$|\n\s{0,40}[\n*#|/<>\d-]|\n\s{4}")
+"""Code, weight, what must be in the text before it is worth searching, and the pattern."""
+_SENTENCE_END = re.compile(
+    r"[.!?]\s|;|[.!?]$|\n\s{0,40}[\n*#|/<>\d-]|\n\s{4}|\"\s{0,2}\}|\",\s{0,3}\"\w{1,20}\"\s?:"
+)
 _QUESTION = re.compile(
     r"(?:^|[.!?\n:]\s{0,3}|[\"'] ?)(?:how|why|can i|could i|may i|should i|when|where|who|what happens|is it|"
     r"is the|does|did|do i|explain|define|wie |warum|darf ich|kann ich|como |por que|puedo|posso|comment|"
@@ -191,7 +202,9 @@ def fired(text: str, *, is_content: bool = False) -> list[tuple[str, float, int,
     hits = [hit for hit in words_in(text) if counts(text, *hit)]
     fired = []
     lines = f"\n{text}"  # so that patterns of whole lines begin with a character, which is searched fast
-    for code, pattern, weight in _PATTERNS:
+    for code, weight, marks, pattern in _PATTERNS:
+        if not any(mark in text for mark in marks):
+            continue
         seen = -1
         for match in pattern.finditer(lines):
             start, end = max(match.start() - 1, 0), match.end() - 1
@@ -304,7 +317,7 @@ def _context(text: str, start: int, end: int, last: Mapping[int, tuple[int, int]
     return _TALK_WEIGHT if is_talk else 1.0
 
 
-_QUOTE = r"(?:[\"']|&(?:quot|apos|#39|#x27);)"
+_QUOTE = r"(?:\\?[\"']|&(?:quot|apos|#39|#x27);)"
 _QUOTED_BEFORE = re.compile(
     rf"[^\W\d_][ ,(]{{0,2}}{_QUOTE}[^\"']{{0,8}}$|^\W{{0,2}}{_QUOTE}[^\"'\n]{{0,12}}$"
 )
