@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Final
 
 from langchain_prodkit._serial import Written
@@ -54,43 +55,42 @@ class HeuristicDetector(Written):
 
 
 def _score(text: str, forms: Iterable[Reading], *, is_content: bool) -> Score:
-    found: list[Reason] = []
+    found: list[list[tuple[int, Reason]]] = []
     everywhere: list[Reason] = []
-    best: dict[str, float] = {}
-    is_long = len(text) > REACH_CHARS
     depth = count = 0
     for count, reading in enumerate(forms, 1):  # noqa: B007 - the last one counts
         depth = max(depth, reading.depth)
-        for code, weight, start, end in fired(reading.text, is_content=is_content):
-            if is_long or best.get(code, 0) < weight:
-                best[code] = weight
-                found.append(Reason(code, LAYER, weight, reading.span(start, end), reading.encoding))
+        found.append(
+            [
+                (start, Reason(code, LAYER, weight, reading.span(start, end), reading.encoding))
+                for code, weight, start, end in fired(reading.text, is_content=is_content)
+            ]
+        )
         if reading.hidden and not everywhere:
             everywhere.append(Reason("hidden_text", LAYER, 0.15, None, reading.encoding))
     if depth >= MAX_DEPTH or count >= MAX_READINGS:
         everywhere.append(Reason("nested_encoding", LAYER, 0.3))
-    reasons = _heaviest([*found, *everywhere])
+    all_of_it = [reason for placed in found for _, reason in placed]
+    reasons = _heaviest([*all_of_it, *everywhere])
     value = _joint(reasons)
-    if is_long and value > 0:
-        value = max((_joint(_heaviest(near)) for near in _near(found, everywhere)), default=value)
+    if len(text) > REACH_CHARS and all_of_it:
+        # An encoding is longer than what it says, so what is near is also measured in each reading.
+        placed = [(reason.span[0] if reason.span else 0, reason) for reason in all_of_it]
+        stretches = (near for places in (*found, placed) for near in _near(places))
+        value = max((_joint(_heaviest([*near, *everywhere])) for near in stretches), default=value)
     return Score(value, tuple(sorted(reasons, key=lambda reason: -reason.score)), len(text))
 
 
-def _near(found: list[Reason], everywhere: list[Reason]) -> Iterator[list[Reason]]:
-    """Yield what stands within reach of each other, starting from each reason in turn."""
-    found = sorted(found, key=_place)
+def _near(placed: list[tuple[int, Reason]]) -> Iterator[list[Reason]]:
+    """Yield the reasons that stand within reach of each other, beginning at each in turn."""
+    placed = sorted(placed, key=itemgetter(0))
     last = 0
-    for first, reason in enumerate(found):
-        reach = _place(reason) + REACH_CHARS
+    for first, (place, _) in enumerate(placed):
         before = last
-        while last < len(found) and _place(found[last]) <= reach:
+        while last < len(placed) and placed[last][0] <= place + REACH_CHARS:
             last += 1
         if last > before:  # otherwise all of it stood in the stretch before
-            yield [*found[first:last], *everywhere]
-
-
-def _place(reason: Reason) -> int:
-    return reason.span[0] if reason.span else 0
+            yield [reason for _, reason in placed[first:last]]
 
 
 def _heaviest(reasons: Iterable[Reason]) -> list[Reason]:

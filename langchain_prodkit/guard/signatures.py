@@ -71,7 +71,7 @@ _RULES: Final = (
     _Rule("address", (D.ADDRESS,), 0.5),
     _Rule("concealment", (D.CONCEAL, D.DEMAND), 0.5, 160, one_sentence=False),
     _Rule("concealment", (D.CONCEAL,), 0.5),
-    _Rule("new_rules", (D.NEW, D.DEMAND), 0.55, 120, one_sentence=False, is_one_line=True),
+    _Rule("new_rules", (D.NEW, D.DEMAND), 0.55, 120, one_sentence=False),
     _Rule("new_rules", (D.NEW,), 0.3),
     _Rule("authority", (D.AUTHORITY, D.DEMAND), 0.55, 120, one_sentence=False),
     _Rule("authority", (D.AUTHORITY,), 0.5),
