@@ -5,7 +5,7 @@ attack words, rows of the sources that are left out of the training, and documen
 Writes `cut`, `rise`, `slope` and `auto_cut` of both heads into the folder's card; works on every model
 folder that the package can load.
 
-`cut`: 1 % of texts of the head's own kind reach it. `rise`: so that 1 % of the long texts do. `slope`: so
+`cut`: 1 % of texts of the head's own kind reach it. `rise`: so that 4 % of the long texts do. `slope`: so
 that what 5 % reach scores 0.2. `auto_cut`: so that 0.6 % of texts of both kinds reach it, as two heads
 then judge. Each source weighs as the root of its rows.
 """
@@ -34,6 +34,8 @@ __all__ = ["HARD", "fitted", "held_out", "long_texts"]
 
 LONG_CHARS: Final = 11_000
 LONG_TEXTS: Final = 120
+LONG_FLAGGED: Final = 0.04
+"""Share of the long texts that may reach a cut: twenty documents in one, any of which may be misread."""
 PER_SOURCE: Final = 400
 HARD: Final = re.compile("hard_negative|trigger|_pair|quoted|security_question")
 SEED: Final = 11
@@ -83,7 +85,9 @@ def fitted(
         short = mine & (found[1] <= 1)
         cut = weighted_quantile(logits[short], weight[short], 0.99)
         rise = max(
-            float(np.quantile(long[0][:, column], 0.99) - cut) / max(float(np.median(sizes)), 1.0), 0.0
+            float(np.quantile(long[0][:, column], 1 - LONG_FLAGGED) - cut)
+            / max(float(np.median(sizes)), 1.0),
+            0.0,
         )
         level = logits - rise * size
         cut = weighted_quantile(level[mine], weight[mine], 0.99)

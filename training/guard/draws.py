@@ -21,9 +21,9 @@ __all__ = ["SHARES", "Draw", "Draws"]
 
 SHARES: Final = {
     "real": 0.11,
-    "made": 0.13,
-    "injected": 0.14,
-    "implanted": 0.05,
+    "made": 0.11,
+    "injected": 0.12,
+    "implanted": 0.09,
     "tasked": 0.07,
     "asked": 0.16,
     "composed": 0.11,
@@ -59,7 +59,6 @@ CHUNK: Final = 20
 """Batches that are drawn together and sorted by length."""
 EDGE: Final = 16
 _HARD = re.compile("trigger|_pair|quoted|hard_negative|security|safety|roleplay|harmless")
-_NOTE = re.compile("indirect_note|ml_note|ml_tagged|indirect_attack|indirect_injection|note")
 _PUT_ONLY = re.compile("note_(task|remark)")
 """What is an attack, or stands for something harmless, only inside a document."""
 _REQUEST = re.compile(
@@ -116,11 +115,7 @@ class Draws:
                 kinds["injected"].append(text)
             else:
                 kinds["real" if row.is_real else "made"].append(text)
-            if (
-                row.is_attack
-                and len(text.text) < LONGEST_NOTE
-                and (row.is_document or _NOTE.search(row.category))
-            ):
+            if row.is_attack and len(text.text) < LONGEST_NOTE:
                 notes.append(text)
         kinds["implanted"] = notes
         kinds["requests"] = [
