@@ -57,9 +57,11 @@ def held_out(data: Path) -> list[Row]:
 
 
 def long_texts(rows: Sequence[Row]) -> list[str]:
-    """Join harmless documents."""
+    """Join harmless documents, but those with a note of attack words: twenty of them would be one in each."""
     rng = random.Random(SEED)  # noqa: S311 - order, not secrecy
-    documents = [row.text for row in rows if row.is_document and not row.is_attack]
+    documents = [
+        row.text for row in rows if row.is_document and not row.is_attack and "noted" not in row.category
+    ]
     made = []
     for _ in range(LONG_TEXTS):
         text = ""

@@ -45,7 +45,7 @@ class Recipe:
 RECIPES: Final = {
     "cpu": Recipe(
         plan="tpttptt",
-        steps=9_000,
+        steps=9_400,
         batch=32,
         rate=2e-4,
         decay=0.9,

@@ -9,7 +9,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tokenizers import Tokenizer
@@ -67,6 +67,8 @@ _REQUEST = re.compile(
     r"\b",
     re.IGNORECASE,
 )
+PIECED: Final = 0.35
+"""How many of the clean documents get a piece of another one: a change of subject is no attack."""
 ASKED_SHARE: Final = 0.3
 """How many of the plain tasks are taken from what people asked a model for."""
 _BREAK = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+|\n+")
@@ -146,6 +148,8 @@ class Draws:
         hot: int | None
         if kind in PUT:
             shown, hot = self._implanted(text, rng)
+        elif kind == "clean" and rng.random() < PIECED:
+            shown, hot = self._implanted(replace(text, text=_piece(text.text, rng)), rng)[0], None
         else:
             shown, hot = self._written(text, kind, rng), text.hot
         found = self.words.encode(shown, add_special_tokens=False)
@@ -194,6 +198,13 @@ class Draws:
         before = part[:place].rstrip() + between if place else ""
         after = between + part[place:].lstrip() if place < len(part) else ""
         return before + attack + after, len(before) + len(attack) // 2
+
+
+def _piece(whole: str, rng: random.Random) -> str:
+    """Take a few sentences or lines of a document."""
+    breaks = [0, *(match.end() for match in _BREAK.finditer(whole))]
+    start = rng.choice(breaks)
+    return whole[start : start + rng.randint(60, LONGEST_NOTE)]
 
 
 def _group(text: Text) -> tuple[str, ...]:
