@@ -56,7 +56,7 @@ bench: $(VENV)/.test ## Run every benchmark (ARGS=--smoke for a quick one)
 		$(BIN)/python -m benchmarks.$$(basename $$module .py) $(ARGS) || exit 1; \
 	done
 
-guard-model: $(VENV)/.hf ## Train the guard's shipped models anew from DATA=folder into MODEL=folder (RECIPE=cpu, about two hours on two cores, or gpu)
+guard-model: $(VENV)/.hf ## Train the guard's shipped models anew from DATA=folder into MODEL=folder (RECIPE=cpu, about two and a half hours on two cores, or gpu)
 	$(BIN)/python -m training.guard.ngram $(DATA) $(MODEL)/ngram
 	$(BIN)/python -m training.guard.calibrate $(DATA) $(MODEL)/ngram
 	$(BIN)/python -m training.guard.train $(DATA) $(MODEL)/work --recipe $(RECIPE)

@@ -219,7 +219,7 @@ def measured(rows: list[Row], *, smoke: bool) -> dict[str, Any]:
     hidden = obfuscated(rows, 3 if smoke else 25)
     hidden_scores = scored(score_texts, hidden)
     tables["obfuscated"] = by_group(hidden, hidden_scores, lambda row: row.category, "writing", cut)
-    deep = buried(rows, 4 if smoke else 60)
+    deep = buried(rows, 4 if smoke else 150)
     deep_scores = scored(score_texts, deep)
     tables["buried in long documents"] = by_group(
         deep, deep_scores, lambda row: row.category, "characters", cut

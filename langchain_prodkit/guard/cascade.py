@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -17,8 +18,9 @@ from langchain_prodkit.errors import ConfigurationError, GuardError
 from langchain_prodkit.guard.classifier import EmbeddedClassifier
 from langchain_prodkit.guard.heuristics import HeuristicDetector
 from langchain_prodkit.guard.ngram import NgramClassifier
-from langchain_prodkit.guard.normalize import readings
+from langchain_prodkit.guard.normalize import Reading, readings
 from langchain_prodkit.guard.verdict import Detector, Score, Source
+from langchain_prodkit.guard.windows import WindowedClassifier
 
 __all__ = ["OPERATING_POINTS", "Cascade", "OperatingPoint", "default_detectors", "score_texts"]
 
@@ -26,26 +28,26 @@ OperatingPoint = Literal["precise", "balanced", "sensitive"]
 
 OPERATING_POINTS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
-        "auto": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.21}),
-        "user": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.21}),
-        "document": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.25}),
-        "tool": MappingProxyType({"precise": 0.65, "balanced": 0.5, "sensitive": 0.25}),
+        "auto": MappingProxyType({"precise": 0.67, "balanced": 0.5, "sensitive": 0.19}),
+        "user": MappingProxyType({"precise": 0.67, "balanced": 0.5, "sensitive": 0.19}),
+        "document": MappingProxyType({"precise": 0.75, "balanced": 0.5, "sensitive": 0.21}),
+        "tool": MappingProxyType({"precise": 0.75, "balanced": 0.5, "sensitive": 0.21}),
     }
 )
-"""Cuts for the default detectors, by source: `precise` for 0.1 % of false alarms, `balanced` for 1 %,
-`sensitive` for 5 %.
+"""Cuts for the default detectors, by source: `precise` for 0.1 % of false alarms (0.2 % in documents),
+`balanced` for 1 %, `sensitive` for 5 %.
 
 Measured on the development rows without those written to carry attack words (2,840 harmless texts of
 users with 1,588 attacks, 878 harmless documents with 485 attacks), attacks caught / harmless flagged:
 
 | source | `precise` | `balanced` | `sensitive` |
 | --- | --- | --- | --- |
-| user | 66 % / 0.04 % | 86 % / 0.8 % | 92 % / 5 % |
-| document, tool | 55 % / 0.1 % | 84 % / 1.0 % | 90 % / 5 % |
-| auto | 61 % / 0.05 % | 85 % / 0.7 % | 92 % / 5 % |
+| user | 78 % / 0.07 % | 87 % / 1.0 % | 95 % / 5 % |
+| document, tool | 80 % / 0.2 % | 95 % / 1.1 % | 99 % / 5 % |
+| auto | 78 % / 0.08 % | 88 % / 0.8 % | 96 % / 5 % |
 
 Most of these rows come from the sources that the models were trained on; other texts will be caught
-less often. Of sources left out of the training, which the cuts were put by as well, 0.5 flags 0.6 %.
+less often. Of sources left out of the training, which the cuts were put by as well, 0.5 flags 0.9 %.
 """
 
 LAYER: Final = "cascade"
@@ -54,12 +56,18 @@ PASS_BELOW: Final = 0.0005
 """What the n-gram layer scores lower is not shown to the classifier."""
 BLOCK_FROM: Final = 0.995
 """What the n-gram layer scores higher is an attack, whatever the classifier would say."""
-NGRAM_SHARE: Final = 0.1
+NGRAM_SHARE: Final = 0.05
 """How much the n-gram layer's log-odds weigh beside the classifier's."""
-SHIFT: Final = 0.2
+SIGNED: Final = 0.5
+"""How far towards 1 a text goes whose signature is enough: they are wrong ten times less often than a
+classifier that scores as high (2 of 3,718 harmless development rows, against 1,000 of 2,073 attacks)."""
+SHIFT: Final = 0.1
 """Added to the mixed log-odds, so that the mix has its 1 % of false alarms at 0.5 again."""
 INLINE_CHARS: Final = 5_000
 """Up to this many characters the cheap layers judge on the event loop; more go to a thread."""
+
+_Cheap = tuple[Score, Score, list[Reading]]
+"""What signatures and n-grams say of a text, and its readings."""
 
 
 class Cascade(Rebuilt):
@@ -130,12 +138,15 @@ class Cascade(Rebuilt):
 
     def _steps(self, texts: Sequence[str], source: Source) -> Steps[list[Score]]:
         cheap = yield Call(self._cheap, self._acheap, texts, source)
-        scores = [signs if signs is grams else _highest(signs, grams) for signs, grams in cheap]
-        open_ones = [index for index, layers in enumerate(cheap) if self._is_open(*layers)]
+        scores = [signs if signs is grams else _highest(signs, grams) for signs, grams, _ in cheap]
+        open_ones = [index for index, (signs, grams, _) in enumerate(cheap) if self._is_open(signs, grams)]
         if open_ones:
-            read = yield from _asked(self._reader, [texts[index] for index in open_ones], source)
+            # What the texts hide was brought to light above; classifiers of our own take it from here.
+            takes_forms = isinstance(self._reader, WindowedClassifier)
+            more = {"forms": [cheap[index][2] for index in open_ones]} if takes_forms else {}
+            read = yield from _asked(self._reader, [texts[index] for index in open_ones], source, **more)
             for index, score in zip(open_ones, read, strict=True):
-                signs, grams = cheap[index]
+                signs, grams, _ = cheap[index]
                 scores[index] = _mixed(signs, grams, score)
         low, high = self.grey_band
         grey = [index for index, score in enumerate(scores) if low < score.value < high]
@@ -150,25 +161,26 @@ class Cascade(Rebuilt):
             return True
         return signs.value < CUT and self.pass_below <= grams.value < self.block_from
 
-    def _cheap(self, texts: Sequence[str], source: Source) -> list[tuple[Score, Score]]:
+    def _cheap(self, texts: Sequence[str], source: Source) -> list[_Cheap]:
         return [self._signed(text, source) for text in texts]
 
-    def _signed(self, text: str, source: Source) -> tuple[Score, Score]:
+    def _signed(self, text: str, source: Source) -> _Cheap:
         forms = list(readings(text))
         signs = self._signatures.score_readings(text, forms, source=source)
         if self.early_exit and signs.value >= CUT:
-            return signs, signs
-        return signs, self._ngrams.score_readings(text, forms, source=source)
+            signs = replace(signs, value=_certain(signs.value))
+            return signs, signs, forms
+        return signs, self._ngrams.score_readings(text, forms, source=source), forms
 
-    async def _acheap(self, texts: Sequence[str], source: Source) -> list[tuple[Score, Score]]:
+    async def _acheap(self, texts: Sequence[str], source: Source) -> list[_Cheap]:
         if sum(map(len, texts)) > INLINE_CHARS:
             return await asyncio.to_thread(self._cheap, texts, source)
         return self._cheap(texts, source)
 
 
-def _asked(detector: Detector, texts: list[str], source: Source) -> Steps[list[Score]]:
+def _asked(detector: Detector, texts: list[str], source: Source, **more: Any) -> Steps[list[Score]]:
     """Ask a layer, and refuse an answer that would let a text pass unjudged."""
-    scores = yield Call(detector.score, detector.ascore, texts, source=source)
+    scores = yield Call(detector.score, detector.ascore, texts, source=source, **more)
     is_whole = isinstance(scores, list | tuple) and len(scores) == len(texts)
     if not is_whole or not all(isinstance(score, Score) and 0 <= score.value <= 1 for score in scores):
         raise GuardError(f"detector {detector.name!r} did not give one score from 0 to 1 for each text")
@@ -184,9 +196,13 @@ def _highest(*scores: Score) -> Score:
 
 def _mixed(signs: Score, grams: Score, read: Score) -> Score:
     odds = NGRAM_SHARE * _log_odds(grams.value) + (1 - NGRAM_SHARE) * _log_odds(read.value) + SHIFT
-    value = max(1 / (1 + math.exp(-odds)), signs.value)
+    value = max(1 / (1 + math.exp(-odds)), _certain(signs.value) if signs.value >= CUT else signs.value)
     all_of_it = _highest(signs, grams, read)
     return Score(value, all_of_it.reasons, all_of_it.scanned_chars)
+
+
+def _certain(value: float) -> float:
+    return value + SIGNED * (1 - value)
 
 
 def _ruled(score: Score, ruling: Score) -> Score:

@@ -22,8 +22,8 @@ __all__ = ["EmbeddedClassifier"]
 
 LAYER: Final = "classifier"
 PIECES: Final = "pieces.txt"
-READ_CHARS: Final = 5_000
-"""About 1,400 tokens of English: what one core reads in less than a fifth of a second."""
+READ_CHARS: Final = 4_500
+"""About 1,300 tokens of English: what one core reads in a ninth of a second; 6,500 caught no more."""
 STRETCH_CHARS: Final = 240
 """About half a window: short enough that one attack makes a stretch stand out."""
 
@@ -44,8 +44,8 @@ class EmbeddedClassifier(WindowedClassifier):
       included), `stride`, `pad_id`, `prefix_ids`, `suffix_ids`, `inputs` (names; the first takes
       token ids, the second the attention mask, a third zeros), `output`, and `heads`: for
       `user` and `document`, the columns of the output in this order, `cut`, `rise`, `slope` and,
-      optionally, `auto_cut` (see `HeadCalibration`). Optional is `max_batch`: 1 for models whose output
-      for a window depends on the windows beside it, as dynamic int8 makes it;
+      optionally, `auto_cut` and `auto_rise` (see `HeadCalibration`). Optional is `max_batch`: 1 for
+      models whose output for a window depends on the windows beside it, as dynamic int8 makes it;
     - `model.onnx`: int64 `[batch, tokens]` in, float32 `[batch, 2]` logits out;
     - `tokenizer.json` of the `tokenizers` library, or `pieces.txt` (see `Pieces`; the card has `unknown_id`).
 

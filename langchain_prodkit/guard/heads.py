@@ -42,17 +42,22 @@ class HeadCalibration:
     """How fast scores leave 0.5."""
     auto_cut: float | None = None
     """`cut` where both heads judge, which raises more false alarms than one; None for the same."""
+    auto_rise: float | None = None
+    """`rise` where both heads judge: from a higher cut less is left to rise; None for the same."""
 
     def __post_init__(self) -> None:
         """Refuse what would turn scores around or make them NaN."""
-        numbers = (self.cut, self.rise, self.slope, self.auto_cut or 0.0)
-        if not all(map(math.isfinite, numbers)) or self.slope <= 0 or self.rise < 0:
+        numbers = (self.cut, self.rise, self.slope, self.auto_cut or 0.0, self.auto_rise or 0.0)
+        if not all(map(math.isfinite, numbers)) or self.slope <= 0 or min(self.rise, numbers[-1]) < 0:
             raise ValueError("a calibration needs finite numbers, slope above 0 and rise from 0 up")
 
     def score(self, logit: float, windows: int = 1, *, source: Source = "user") -> float:
         """Turn the highest logit of `windows` windows into a score 0..1."""
-        cut = self.auto_cut if source == "auto" and self.auto_cut is not None else self.cut
-        z = self.slope * (logit - cut - self.rise * math.log(max(windows, 1)))
+        cut, rise = self.cut, self.rise
+        if source == "auto":
+            cut = cut if self.auto_cut is None else self.auto_cut
+            rise = rise if self.auto_rise is None else self.auto_rise
+        z = self.slope * (logit - cut - rise * math.log(max(windows, 1)))
         if z >= 0:
             return 1.0 / (1.0 + math.exp(-min(z, 700.0)))
         e = math.exp(max(z, -700.0))
@@ -61,12 +66,9 @@ class HeadCalibration:
     @classmethod
     def from_card(cls, data: Mapping[str, Any]) -> HeadCalibration:
         """Read it from a model card; other keys are for people."""
-        auto = data.get("auto_cut")
+        auto = [None if data.get(name) is None else float(data[name]) for name in ("auto_cut", "auto_rise")]
         return cls(
-            float(data["cut"]),
-            float(data.get("rise", 0.0)),
-            float(data.get("slope", 1.0)),
-            None if auto is None else float(auto),
+            float(data["cut"]), float(data.get("rise", 0.0)), float(data.get("slope", 1.0)), auto[0], auto[1]
         )
 
 

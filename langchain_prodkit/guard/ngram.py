@@ -191,21 +191,32 @@ class NgramClassifier(Rebuilt):
     def heat(self, texts: Sequence[str]) -> list[float]:
         """Tell which of some stretches look worst, by the higher head; quicker than `score`."""
         heads = [self._folder.heads[head] for head in HEADS]
-        found = []
+        words: list[str] = []
+        spans: list[tuple[int, int]] = []
+        owners: list[tuple[int, int]] = []
         for text in texts:
-            words = tokens(fold(text))
-            if not words:
-                found.append(0.0)
-                continue
-            spans = window_spans(len(words), self._windows)
-            logits = self._logits(words, spans)
-            found.append(
-                max(
-                    head.score(max(one), len(spans), source="auto")
-                    for head, one in zip(heads, logits, strict=True)
-                )
+            mine = tokens(fold(text))
+            first = len(spans)
+            if mine:
+                spans += [
+                    (len(words) + start, len(words) + end)
+                    for start, end in window_spans(len(mine), self._windows)
+                ]
+            owners.append((first, len(spans)))
+            words += mine
+        if not words:
+            return [0.0] * len(texts)
+        # All at once: the pairs of words across two stretches add a trace of noise, and it is thrice as fast.
+        logits = self._logits(words, spans)
+        return [
+            max(
+                head.score(max(one[first:last]), last - first, source="auto")
+                for head, one in zip(heads, logits, strict=True)
             )
-        return found
+            if last > first
+            else 0.0
+            for first, last in owners
+        ]
 
     def _logits(
         self, found: Sequence[str], spans: Sequence[tuple[int, int]]
@@ -213,7 +224,7 @@ class NgramClassifier(Rebuilt):
         """Give the raw output of both heads for each span of tokens."""
         user, document = self._loaded()
         known = self._known
-        entries = [known.get(token) or self._learnt(token) for token in found]
+        entries = [known.get(token) or self._learnt(token, user, document) for token in found]
         if len(entries) >= VECTORS_FROM and self._numpy is not None:
             sums = _vector_sums(self._numpy, entries, self._buckets, user, document)
         else:
@@ -224,8 +235,7 @@ class NgramClassifier(Rebuilt):
         )
         return first, second
 
-    def _learnt(self, token: str) -> tuple[int, int, int]:
-        user, document = self._loaded()
+    def _learnt(self, token: str, user: array[int], document: array[int]) -> tuple[int, int, int]:
         pieces = piece_buckets(token, self._buckets)
         entry = (token_hash(token), sum(user[i] for i in pieces), sum(document[i] for i in pieces))
         if len(self._known) >= REMEMBERED:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
@@ -53,11 +54,15 @@ class _Piece:
 
 
 def window_spans(count: int, window: int, stride: int) -> list[tuple[int, int]]:
-    """Cut `count` tokens into windows that begin `stride` apart; the last one ends with the text."""
-    if count <= window:
-        return [(0, count)]
-    starts = [*range(0, count - window, stride), count - window]
-    return [(start, start + window) for start in starts]
+    """Cut `count` tokens into windows of like length, as few as there can be.
+
+    None holds more than `window` tokens, and neighbours share `window - stride` of them.
+    """
+    shared = window - stride
+    windows = max(math.ceil((count - shared) / stride), 1)
+    starts = [round(index * (count - shared) / windows) for index in range(windows)]
+    ends = [*(start + shared for start in starts[1:]), count]
+    return list(zip(starts, ends, strict=True))
 
 
 def stretches(
@@ -74,7 +79,7 @@ def stretches(
     edge = size // 6
     cells = [text[at : at + size] for at in range(0, len(text), size)]
     last = len(cells) - 1
-    heat = (ranking or NgramClassifier()).heat(cells)
+    heat = (ranking or _ranking()).heat(cells)
     chosen: set[int] = set()
     left = max_chars
     for cell in (0, last, *sorted(range(1, last), key=lambda cell: -heat[cell])):
@@ -92,6 +97,12 @@ def stretches(
         else:
             joined.append((start, end))
     return joined
+
+
+@lru_cache(maxsize=1)
+def _ranking() -> NgramClassifier:
+    """Give the n-gram layer that ranks stretches: one, for it remembers what words weigh."""
+    return NgramClassifier()
 
 
 class WindowedClassifier(Rebuilt):
@@ -152,18 +163,37 @@ class WindowedClassifier(Rebuilt):
         """Name the heads that judge a source: their column, and how their logits become scores."""
         raise NotImplementedError  # pragma: no cover - abstract
 
-    async def ascore(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
+    async def ascore(
+        self,
+        texts: Sequence[str],
+        *,
+        source: Source = "auto",
+        forms: Sequence[Sequence[Reading]] | None = None,
+    ) -> list[Score]:
         """Score every text in a thread; the event loop goes on."""
-        return await asyncio.to_thread(self.score, texts, source=source)
+        return await asyncio.to_thread(self.score, texts, source=source, forms=forms)
 
-    def score(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
+    def score(
+        self,
+        texts: Sequence[str],
+        *,
+        source: Source = "auto",
+        forms: Sequence[Sequence[Reading]] | None = None,
+    ) -> list[Score]:
         """Score every text, one for one; the windows of all texts go through the model together.
+
+        `forms`: the readings of each text, from who has them already.
 
         Raises:
             GuardError: The model gave something that is no number.
         """
         judges = self._judges(source)
-        pieces = [piece for owner, text in enumerate(texts) for piece in self._pieces(owner, text)]
+        forms = [list(readings(text)) for text in texts] if forms is None else forms
+        pieces = [
+            piece
+            for owner, (text, found) in enumerate(zip(texts, forms, strict=True))
+            for piece in self._pieces(owner, text, found)
+        ]
         encoded = self._encode([piece.text for piece in pieces]) if pieces else []
         window, stride = self._sizes()
         jobs = [
@@ -220,10 +250,10 @@ class WindowedClassifier(Rebuilt):
     def _stretches(self, text: str) -> list[tuple[int, int]]:
         return stretches(text, self.max_chars, size=self._stretch_chars)
 
-    def _pieces(self, owner: int, text: str) -> Iterator[_Piece]:
+    def _pieces(self, owner: int, text: str, forms: Iterable[Reading]) -> Iterator[_Piece]:
         is_plain = self._reads() == "plain"
         seen: set[str] = set()
-        for form in readings(text):
+        for form in forms:
             if form.encoding:
                 # What other readings already show is not read again.
                 fresh = "\n".join(line for line in form.text.split("\n") if line not in seen)

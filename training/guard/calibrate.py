@@ -2,12 +2,12 @@
 
 Reads harmless rows that the model was not trained on: the development rows but those written to carry
 attack words, rows of the sources that are left out of the training, and documents joined to long texts.
-Writes `cut`, `rise`, `slope` and `auto_cut` of both heads into the folder's card; works on every model
-folder that the package can load.
+Writes `cut`, `rise`, `slope`, `auto_cut` and `auto_rise` of both heads into the folder's card; works on
+every model folder that the package can load.
 
 `cut`: 1 % of texts of the head's own kind reach it. `rise`: so that 4 % of the long texts do. `slope`: so
 that what 5 % reach scores 0.2. `auto_cut`: so that 0.6 % of texts of both kinds reach it, as two heads
-then judge. Each source weighs as the root of its rows.
+then judge, and `auto_rise` so that 4 % of the long texts do. Each source weighs as the root of its rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from training.guard.rows import LEFT_OUT, Row, load
 __all__ = ["HARD", "fitted", "held_out", "long_texts"]
 
 LONG_CHARS: Final = 11_000
-LONG_TEXTS: Final = 120
+LONG_TEXTS: Final = 400
 LONG_FLAGGED: Final = 0.04
 """Share of the long texts that may reach a cut: twenty documents in one, any of which may be misread."""
 PER_SOURCE: Final = 400
@@ -86,11 +86,9 @@ def fitted(
         logits = found[0][:, column]
         short = mine & (found[1] <= 1)
         cut = weighted_quantile(logits[short], weight[short], 0.99)
-        rise = max(
-            float(np.quantile(long[0][:, column], 1 - LONG_FLAGGED) - cut)
-            / max(float(np.median(sizes)), 1.0),
-            0.0,
-        )
+        rare = float(np.quantile(long[0][:, column], 1 - LONG_FLAGGED))
+        typical = max(float(np.median(sizes)), 1.0)
+        rise = max((rare - cut) / typical, 0.0)
         level = logits - rise * size
         cut = weighted_quantile(level[mine], weight[mine], 0.99)
         common = weighted_quantile(level[mine], weight[mine], 0.95)
@@ -99,7 +97,13 @@ def fitted(
             "rise": rise,
             "slope": math.log(4) / max(cut - common, 0.3),
             "auto_cut": weighted_quantile(level, weight, 0.994),
+            "auto_rise": rise,
         }
+        # Each moves the other a little.
+        for _ in range(3):
+            auto = max((rare - heads[head]["auto_cut"]) / typical, 0.0)
+            heads[head]["auto_rise"] = auto
+            heads[head]["auto_cut"] = weighted_quantile(logits - auto * size, weight, 0.994)
     return heads
 
 

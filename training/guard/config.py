@@ -45,7 +45,7 @@ class Recipe:
 RECIPES: Final = {
     "cpu": Recipe(
         plan="tpttptt",
-        steps=9_400,
+        steps=10_600,
         batch=32,
         rate=2e-4,
         decay=0.9,

@@ -21,11 +21,11 @@ __all__ = ["SHARES", "Draw", "Draws"]
 
 SHARES: Final = {
     "real": 0.11,
-    "made": 0.11,
-    "injected": 0.12,
-    "implanted": 0.09,
-    "tasked": 0.07,
-    "asked": 0.16,
+    "made": 0.10,
+    "injected": 0.11,
+    "implanted": 0.13,
+    "tasked": 0.06,
+    "asked": 0.15,
     "composed": 0.11,
     "clean": 0.18,
     "remarked": 0.05,
@@ -58,6 +58,8 @@ LONGEST_NOTE: Final = 300
 CHUNK: Final = 20
 """Batches that are drawn together and sorted by length."""
 EDGE: Final = 16
+MARGIN: Final = 24
+"""So many tokens at least the middle of an attack is away from the ends of its window."""
 _HARD = re.compile("trigger|_pair|quoted|hard_negative|security|safety|roleplay|harmless")
 _PUT_ONLY = re.compile("note_(task|remark)")
 """What is an attack, or stands for something harmless, only inside a document."""
@@ -71,6 +73,12 @@ PIECED: Final = 0.35
 """How many of the clean documents get a piece of another one: a change of subject is no attack."""
 ASKED_SHARE: Final = 0.3
 """How many of the plain tasks are taken from what people asked a model for."""
+ANYWHERE: Final = 0.4
+"""How many notes stand in the middle of a sentence rather than between two."""
+SHORTER: Final = 0.4
+"""How many windows of long texts are shorter than they could be: a text is cut evenly when it is read."""
+SHORTEST: Final = 64
+_GAP = re.compile(r"\s+")
 _BREAK = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+|\n+")
 
 
@@ -154,9 +162,10 @@ class Draws:
             shown, hot = self._written(text, kind, rng), text.hot
         found = self.words.encode(shown, add_special_tokens=False)
         ids = found.ids
-        if len(ids) > self.room:
-            start = self._start(found.offsets, hot, kind, rng)
-            ids = ids[start : start + self.room]
+        room = rng.randint(SHORTEST, self.room) if rng.random() < SHORTER else self.room
+        if len(ids) > room:
+            start = self._start(found.offsets, hot, kind, room, rng)
+            ids = ids[start : start + room]
         return Draw([OPEN, *ids, CLOSE], kind not in HARMLESS, WEIGHTS[kind])
 
     def _written(self, text: Text, kind: str, rng: random.Random) -> str:
@@ -168,16 +177,16 @@ class Draws:
         return shown if text.hot is not None and abs(len(noise) - len(shown)) > EDGE else noise
 
     def _start(
-        self, offsets: Sequence[tuple[int, int]], hot: int | None, kind: str, rng: random.Random
+        self, offsets: Sequence[tuple[int, int]], hot: int | None, kind: str, room: int, rng: random.Random
     ) -> int:
         """Choose where the window begins: so that it holds the attack, anywhere in a harmless text."""
-        last = len(offsets) - self.room
+        last = len(offsets) - room
         if hot is None:
             return 0 if kind in {"real", "made", "injected"} else rng.randint(0, last)
         if kind == "real" and rng.random() < 0.25:
             return rng.choice((0, rng.randint(0, last)))
         middle = bisect.bisect(offsets, (hot, hot))
-        return min(max(middle - rng.randint(2 * EDGE, self.room - 2 * EDGE), 0), last)
+        return min(max(middle - rng.randint(MARGIN, room - MARGIN), 0), last)
 
     def _beside(self, shown: str, rng: random.Random) -> str:
         """Put something harmless before or after it."""
@@ -191,9 +200,10 @@ class Draws:
         size = rng.randint(80, 380)
         at = rng.randint(0, max(len(whole) - size, 0))
         part = whole[at : at + size]
-        breaks = [0, len(part), *(match.end() for match in _BREAK.finditer(part))]
-        place = rng.choice(breaks)
-        between = rng.choice((" ", "\n", "\n\n"))
+        is_anywhere = rng.random() < ANYWHERE
+        gaps = (_GAP if is_anywhere else _BREAK).finditer(part)
+        place = rng.choice([0, len(part), *(match.end() for match in gaps)])
+        between = " " if is_anywhere else rng.choice((" ", "\n", "\n\n"))
         attack = noisy(note.text, rng)
         before = part[:place].rstrip() + between if place else ""
         after = between + part[place:].lstrip() if place < len(part) else ""

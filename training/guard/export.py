@@ -113,7 +113,7 @@ def folder(
         "format_version": 1,
         "kind": "onnx",
         "name": "prodkit-guard",
-        "version": "1",
+        "version": "2",
         "is_stand_in": False,
         "files": files,
         "text": "plain",

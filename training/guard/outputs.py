@@ -37,7 +37,7 @@ def outputs(
 
 def _by_classifier(detector: EmbeddedClassifier, text: str) -> Iterator[Sequence[float]]:
     window, stride = detector._sizes()
-    encoded = detector._encode([piece.text for piece in detector._pieces(0, text)])
+    encoded = detector._encode([piece.text for piece in detector._pieces(0, text, readings(text))])
     jobs = [
         (number, start, end)
         for number, found in enumerate(encoded)

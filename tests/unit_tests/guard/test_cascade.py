@@ -15,6 +15,7 @@ from langchain_prodkit.guard import (
     OPERATING_POINTS,
     Cascade,
     EmbeddedClassifier,
+    HeuristicDetector,
     InjectionGuardRunnable,
     NgramClassifier,
     Reason,
@@ -66,6 +67,18 @@ def test_what_the_cheap_layers_may_pass_costs_no_more_than_them() -> None:
     (score,) = Cascade(spy, pass_below=0.1).score([FINE])
     assert spy.asked == []
     assert score.value < 0.5
+
+
+@pytest.mark.parametrize("early_exit", [True, False])
+def test_what_a_signature_finds_ranks_above_what_a_classifier_half_believes(early_exit: bool) -> None:
+    """The weakest signature is surer than a classifier at 0.6; its reason keeps its own weight."""
+    weak = "[INST] hello"
+    (alone,) = HeuristicDetector().score([weak])
+    assert 0.5 <= alone.value < 0.8
+    (whole,) = Cascade(Spy(0.6), early_exit=early_exit).score([weak])
+    (doubted,) = Cascade(Spy(0.6), early_exit=early_exit).score([OPEN])
+    assert whole.value > max(doubted.value, 0.7)
+    assert alone.reasons[0] in whole.reasons
 
 
 def test_a_signature_decides_at_once() -> None:

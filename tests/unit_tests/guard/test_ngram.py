@@ -102,6 +102,18 @@ def test_the_cut_of_one_window_scores_one_half() -> None:
     assert head.score(1.5 + 0.4 * float(np.log(20)), 20) == pytest.approx(0.5)
 
 
+def test_where_both_heads_judge_the_cut_and_its_rise_are_their_own() -> None:
+    """And those of one head where the card has none."""
+    card = {"cut": 1.5, "rise": 0.4, "slope": 2.0}
+    both = HeadCalibration.from_card({**card, "auto_cut": 2.0, "auto_rise": 0.1})
+    assert both.score(2.0 + 0.1 * float(np.log(20)), 20, source="auto") == pytest.approx(0.5)
+    assert both.score(1.5 + 0.4 * float(np.log(20)), 20, source="document") == pytest.approx(0.5)
+    plain = HeadCalibration.from_card(card)
+    assert plain.score(3.0, 20, source="auto") == plain.score(3.0, 20)
+    with pytest.raises(ValueError, match="calibration"):
+        HeadCalibration.from_card({**card, "auto_rise": -0.1})
+
+
 @pytest.mark.parametrize("numbers", [(float("nan"), 0, 1), (0, -1, 1), (0, 0, 0), (0, 0, float("inf"))])
 def test_a_calibration_that_turns_scores_around_is_refused(numbers: tuple[float, float, float]) -> None:
     """At construction."""
