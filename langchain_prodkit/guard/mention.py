@@ -20,7 +20,9 @@ __all__ = ["counts", "is_elsewhere", "is_in_passing", "is_permitted"]
 
 _NOT_A_COMMAND = re.compile(
     r"\b(?:i|we|they|he|she|it|who|not|don't|dont|never|didn't|cannot|can't|people|users|did|does|doesn't|would|"
-    r"which|that|nor|or|the|a|an|in|by|of|test_?)[\s#*/>|]{1,8}$"
+    r"which|that|nor|or)[\s#*/>|]{1,8}$"
+    # A line may end anywhere, and an order begin the next one.
+    r"|\b(?:the|a|an|in|by|of|test_?)[ \t#*/>|]{1,8}$"
     r"|(?<!you )(?<!you have )(?<!you need )(?<!you are )(?<!you want )(?<!going )(?<!told )(?<!is )\bto $"
 )
 # The same in other languages: who forgot or was ignored gives no order, nor does "do not forget".

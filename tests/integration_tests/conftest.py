@@ -6,8 +6,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from langchain_openai.chat_models import _client_utils
 
 from tests.integration_tests.redis_server import RedisServer
+
+
+@pytest.fixture(autouse=True)
+def no_client_of_an_earlier_test() -> None:
+    """Forget the clients that langchain-openai keeps by address.
+
+    A port may be given out twice, and a connection of an async client belongs to the event loop that it
+    was opened in: the second test that gets the port would find one of a loop that is closed.
+    """
+    _client_utils._cached_async_httpx_client.cache_clear()
 
 
 @pytest.fixture
