@@ -3,9 +3,10 @@
 `python -m benchmarks.guard_accuracy [--smoke] [--data FOLDER] [--json FILE]`. `score_texts` as shipped,
 cut 0.5, with 95 % Wilson intervals; by source, language and kind of text; attacks in 17 writings; pairs
 of a harmless and an attacking text that differ little; attacks in documents and buried in long ones;
-what one text costs. "At 1 %" is at the cut over which 1 % of the harmless rows lie that were not written
-to carry attack words. The gates were set for unseen sources; these rows come from sources that the model
-was trained on, or from generators written for this project, so they are no proof of generalisation.
+what one text costs, and the first one in a fresh process. "At 1 %" is at the cut over which 1 % of the
+harmless rows lie that were not written to carry attack words. The gates were set for unseen sources;
+these rows come from sources that the model was trained on, or from generators written for this project,
+so they are no proof of generalisation.
 Without `--data` the rows are those of `benchmarks/data/guard` whose licences let them be passed on.
 """
 
@@ -37,6 +38,7 @@ from benchmarks._guard_accuracy_measures import (
 )
 from benchmarks._guard_accuracy_rows import Row, buried, documents, load, obfuscated, quoted, thinned
 from benchmarks._guard_peers import regex_list
+from benchmarks._guard_start import fresh
 from benchmarks._table import report
 from langchain_prodkit.guard import EmbeddedClassifier, HeuristicDetector, NgramClassifier, score_texts
 
@@ -181,6 +183,8 @@ def gates(found: dict[str, float | None], sizes: dict[str, float]) -> list[dict[
         ("ms, short text, p95", sizes["short"], "<=", 8, 3),
         ("ms, 11,000 characters, p95", sizes["11,000"], "<=", 250, 80),
         ("MB, shipped model files", sizes["MB"], "<=", 25, 15),
+        ("s of CPU, load", sizes["load s"], "<=", 0.5, 0.5),
+        ("MB, a process that has scored", sizes["resident MB"], "<=", 150, 150),
     ]
     table = []
     for name, value, sign, gate, stretch in bars:
@@ -243,9 +247,12 @@ def measured(rows: list[Row], *, smoke: bool) -> dict[str, Any]:
     }
     sizes = latency(rows, 20 if smoke else 200)
     sizes["MB"] = sum(path.stat().st_size for path in MODEL.rglob("*") if path.is_file()) / 1e6
+    starts = [fresh(name) for name in (OURS, *(("inferwall",) if find_spec("inferwall") else ()))]
+    sizes |= {"load s": starts[0]["load s"], "resident MB": starts[0]["MB"]}
     attacks = sum(row.is_attack for row in rows)
     counts = f"{attacks} attacks, {len(rows) - attacks} harmless rows"
     report("guard accuracy: detectors in one run", peers, notes=counts)
+    tables["from nothing to the first verdict"] = starts
     for name, table in tables.items():
         report(f"guard accuracy: {name}", table)
     stand_in = "the classifier is a stand-in; " if EmbeddedClassifier().card.get("is_stand_in") else ""

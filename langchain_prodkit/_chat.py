@@ -24,7 +24,8 @@ from langchain_core.runnables.passthrough import RunnableAssign
 from pydantic import ConfigDict
 from typing_extensions import override
 
-from langchain_prodkit._runnable import (
+from langchain_prodkit._serial import Written, ensure_serializable
+from langchain_prodkit._steps import (
     END,
     Call,
     Next,
@@ -37,7 +38,6 @@ from langchain_prodkit._runnable import (
     drive,
     drive_stream,
 )
-from langchain_prodkit._serial import Written, ensure_serializable
 from langchain_prodkit.errors import ConfigurationError, SerializationError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatResult, LLMResult
 
     from langchain_prodkit._demo.desk import Question, Ticket
-    from langchain_prodkit._runnable import Steps
+    from langchain_prodkit._steps import Steps
 
 __all__ = ["Row", "Watch", "Wire"]
 

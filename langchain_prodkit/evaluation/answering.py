@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from langchain_core.runnables import Runnable
 from typing_extensions import override
 
-from langchain_prodkit._runnable import Call, Steps
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.errors import EvaluationError
 from langchain_prodkit.evaluation.callback import MLflowEvalCallback
 from langchain_prodkit.evaluation.plain import plain

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_prodkit._extras import require
-from langchain_prodkit._runnable import Steps, adrive, drive
+from langchain_prodkit._steps import Steps, adrive, drive
 from langchain_prodkit.errors import EvaluationError
 from langchain_prodkit.evaluation.record import EvalRecord
 

@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
 from langchain_prodkit._chat import innermost
-from langchain_prodkit._runnable import Call, Steps
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.evaluation.judge_budget import JudgeBudget
 from langchain_prodkit.evaluation.judge_cache import JudgeCache, judge_cache

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from langchain_prodkit._runnable import Steps, adrive, drive
+from langchain_prodkit._steps import Steps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.evaluation.judge import ChatModelJudge
 from langchain_prodkit.evaluation.judge_answer import Claims, Scale

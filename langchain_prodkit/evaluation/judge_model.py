@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 
 from langchain_prodkit._chat import innermost
-from langchain_prodkit._runnable import Call, Steps
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.evaluation.judge_answer import text_in
 from langchain_prodkit.evaluation.judge_budget import JudgeBudget, estimated

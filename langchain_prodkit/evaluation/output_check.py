@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from langchain_prodkit._events import EVALUATED, Emit
-from langchain_prodkit._runnable import END, Call, Next, Out, Steps, StreamingRunnable, StreamSteps
+from langchain_prodkit._runnable import StreamingRunnable
+from langchain_prodkit._steps import END, Call, Next, Out, Steps, StreamSteps
 from langchain_prodkit._text import leaves
 from langchain_prodkit.errors import ConfigurationError, OutputError
 from langchain_prodkit.evaluation.checks import Check, CheckOutcome, checked_names, run_checks

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Final
 
-from langchain_prodkit._runnable import Call, Steps
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.errors import ConfigurationError
 
 if TYPE_CHECKING:

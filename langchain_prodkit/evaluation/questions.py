@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from langchain_core.documents import Document
 
-from langchain_prodkit._runnable import Steps, adrive, drive
+from langchain_prodkit._steps import Steps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError, EvaluationError
 from langchain_prodkit.evaluation.dataset import EvalDataset
 from langchain_prodkit.evaluation.judge_model import JudgeModel

@@ -9,7 +9,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_prodkit._runnable import Steps, adrive, drive
+from langchain_prodkit._steps import Steps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError, EvaluationError
 from langchain_prodkit.evaluation.dataset import EvalDataset
 from langchain_prodkit.evaluation.metrics import Metric, Score, default_metrics

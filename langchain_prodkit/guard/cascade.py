@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
 
-from langchain_prodkit._runnable import Call, Steps, adrive, drive
 from langchain_prodkit._serial import Rebuilt
+from langchain_prodkit._steps import Call, Steps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError, GuardError
 from langchain_prodkit.guard.classifier import EmbeddedClassifier
 from langchain_prodkit.guard.heuristics import HeuristicDetector

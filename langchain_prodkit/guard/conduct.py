@@ -12,7 +12,8 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_valid
 from typing_extensions import override
 
 from langchain_prodkit._events import TRACKED, Emit
-from langchain_prodkit._runnable import Call, ProdkitRunnable, Steps
+from langchain_prodkit._runnable import ProdkitRunnable
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.errors import (
     BannedError,
     ConductStoreError,

@@ -13,8 +13,8 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from langchain_prodkit._runnable import Call, Steps, adrive, drive
 from langchain_prodkit._serial import Rebuilt
+from langchain_prodkit._steps import Call, Steps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError, GuardError
 from langchain_prodkit.guard.verdict import Reason, Score, Source
 from langchain_prodkit.guard.windows import stretches

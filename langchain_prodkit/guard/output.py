@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from langchain_prodkit._chat import innermost
 from langchain_prodkit._events import CHECKED, Emit
-from langchain_prodkit._runnable import Call, Steps, StreamingRunnable, StreamSteps, adrive, drive
+from langchain_prodkit._runnable import StreamingRunnable
+from langchain_prodkit._steps import Call, Steps, StreamSteps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError, GuardError, OutputError, ProdkitError
 from langchain_prodkit.guard.answer import Answer, OutputVerdict
 from langchain_prodkit.guard.calibration import Calibration, calibrated

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from langchain_core.messages import AIMessageChunk, BaseMessage, BaseMessageChunk
 
 from langchain_prodkit._events import CHECKED, Emit
-from langchain_prodkit._runnable import END, Next, Out, Steps, StreamSteps
+from langchain_prodkit._steps import END, Next, Out, Steps, StreamSteps
 from langchain_prodkit._text import leaves
 from langchain_prodkit.guard.answer import LINK_CODES, METADATA_KEY, OutputVerdict, without_links
 

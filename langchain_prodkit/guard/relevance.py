@@ -16,19 +16,8 @@ from typing_extensions import override
 
 from langchain_prodkit._chat import innermost
 from langchain_prodkit._events import GATED, Emit
-from langchain_prodkit._runnable import (
-    END,
-    Call,
-    Next,
-    Open,
-    Out,
-    ProdkitRunnable,
-    Steps,
-    StreamingRunnable,
-    StreamSteps,
-    adrive,
-    drive,
-)
+from langchain_prodkit._runnable import ProdkitRunnable, StreamingRunnable
+from langchain_prodkit._steps import END, Call, Next, Open, Out, Steps, StreamSteps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError, GuardError, InputTypeError, IrrelevantError
 from langchain_prodkit.guard.calibration import Calibration, calibrated
 from langchain_prodkit.guard.cascade import OperatingPoint

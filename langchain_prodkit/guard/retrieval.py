@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 
-from langchain_prodkit._runnable import Call, Steps
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.errors import ConfigurationError, GuardError
 from langchain_prodkit.guard.calibration import cosine, finite
 from langchain_prodkit.guard.topics import checked_vector

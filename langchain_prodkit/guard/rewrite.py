@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from langchain_prodkit._chat import innermost
 from langchain_prodkit._events import REWRITTEN, Emit
-from langchain_prodkit._runnable import Call, ProdkitRunnable, Steps
+from langchain_prodkit._runnable import ProdkitRunnable
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.errors import (
     ConfigurationError,
     GuardError,

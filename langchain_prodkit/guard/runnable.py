@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import override
 
 from langchain_prodkit._events import JUDGED, Emit
-from langchain_prodkit._runnable import Call, ProdkitRunnable, Steps, adrive, drive
+from langchain_prodkit._runnable import ProdkitRunnable
+from langchain_prodkit._steps import Call, Steps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError, InjectionError, ProdkitError
 from langchain_prodkit.guard.cascade import OPERATING_POINTS, OperatingPoint, default_detectors
 from langchain_prodkit.guard.conduct import ConductTracker

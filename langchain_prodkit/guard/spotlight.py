@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from langchain_prodkit._events import MARKED, Emit
-from langchain_prodkit._runnable import ProdkitRunnable, Steps
+from langchain_prodkit._runnable import ProdkitRunnable
+from langchain_prodkit._steps import Steps
 from langchain_prodkit._text import Leaf, transform
 from langchain_prodkit.errors import ConfigurationError
 from langchain_prodkit.guard.border import Border, Method, neutralised, new_border

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr
 from typing_extensions import override
 
 from langchain_prodkit._chat import DelegatingChatModel
-from langchain_prodkit._runnable import END, Call, Next, Open, Out, Steps, StreamSteps
+from langchain_prodkit._steps import END, Call, Next, Open, Out, Steps, StreamSteps
 from langchain_prodkit.errors import ConfigurationError, LimitTimeoutError
 from langchain_prodkit.limits.budget import Budget
 from langchain_prodkit.limits.door import Doors, current_pass

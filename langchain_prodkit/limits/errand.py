@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
-from langchain_prodkit._runnable import Call, Steps, adrive, drive
+from langchain_prodkit._steps import Call, Steps, adrive, drive
 from langchain_prodkit.errors import InputTypeError, LimitError, RequestTooLargeError
 from langchain_prodkit.limits.apart import Apart
 from langchain_prodkit.limits.batching import batch_limits, batches

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_prodkit._events import LIMITED, Emit
-from langchain_prodkit._runnable import Call, Steps
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.errors import LimitTimeoutError
 from langchain_prodkit.limits.bucket import Cost
 from langchain_prodkit.limits.door import current_pass

@@ -12,8 +12,9 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import Field, PrivateAttr
 from typing_extensions import override
 
-from langchain_prodkit._runnable import END, Next, Out, Steps, StreamingRunnable, StreamSteps
+from langchain_prodkit._runnable import StreamingRunnable
 from langchain_prodkit._runs import watch_runs
+from langchain_prodkit._steps import END, Next, Out, Steps, StreamSteps
 from langchain_prodkit.parse.answer import Judge, OnTruncated
 from langchain_prodkit.parse.patience import Packed, packed
 from langchain_prodkit.parse.reask import Policy, Reask

@@ -17,7 +17,7 @@ from pydantic_core import ValidationError
 
 from langchain_prodkit._events import REASKED, Emit
 from langchain_prodkit._extras import require
-from langchain_prodkit._runnable import Call, Steps, adrive, drive
+from langchain_prodkit._steps import Call, Steps, adrive, drive
 from langchain_prodkit.parse.answer import cut_error, has_tool_call
 from langchain_prodkit.parse.completion import STAND_IN, as_completion, as_dicts
 from langchain_prodkit.parse.patience import for_async, for_sync

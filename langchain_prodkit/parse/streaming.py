@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, final, get_args, get_origin
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables.config import run_in_executor
 
-from langchain_prodkit._runnable import END, Call, Next, Open, Out, Steps
+from langchain_prodkit._steps import END, Call, Next, Open, Out, Steps
 from langchain_prodkit.parse.document.plan import MISSING
 from langchain_prodkit.parse.partial import Reader
 from langchain_prodkit.parse.shape import shape_of

@@ -11,7 +11,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, final
 
-from langchain_prodkit._runnable import Call, Steps
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from langchain_core.runnables.config import run_in_executor
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from langchain_prodkit._events import REPAIRED, Emit
-from langchain_prodkit._runnable import Call, Steps
+from langchain_prodkit._steps import Call, Steps
 from langchain_prodkit.parse.answer import to_message
 from langchain_prodkit.parse.result import FailedAttempt, Failure
 from langchain_prodkit.parse.shape import Unfit

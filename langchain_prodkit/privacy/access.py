@@ -6,12 +6,12 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from langchain_prodkit._runnable import Call
+from langchain_prodkit._steps import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from langchain_prodkit._runnable import Steps
+    from langchain_prodkit._steps import Steps
     from langchain_prodkit.privacy.vault import Scope
 
 __all__ = ["entered", "is_local", "issued", "known", "looked_up"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from langchain_prodkit._extras import require
-from langchain_prodkit._runnable import drive
+from langchain_prodkit._steps import drive
 from langchain_prodkit.errors import ConfigurationError, InputTypeError
 from langchain_prodkit.privacy.book import Book
 from langchain_prodkit.privacy.detector import PresidioDetector

@@ -9,8 +9,9 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from typing_extensions import override
 
-from langchain_prodkit._runnable import ProdkitRunnable, adrive, drive
+from langchain_prodkit._runnable import ProdkitRunnable
 from langchain_prodkit._runs import current_run
+from langchain_prodkit._steps import adrive, drive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

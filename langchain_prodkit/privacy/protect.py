@@ -15,18 +15,8 @@ from typing_extensions import override
 
 from langchain_prodkit._chat import DelegatingChatModel
 from langchain_prodkit._events import REDACTED, Emit
-from langchain_prodkit._runnable import (
-    END,
-    Call,
-    Next,
-    Open,
-    Out,
-    Steps,
-    StreamSteps,
-    adrive,
-    drive,
-)
 from langchain_prodkit._runs import asked, watch_runs
+from langchain_prodkit._steps import END, Call, Next, Open, Out, Steps, StreamSteps, adrive, drive
 from langchain_prodkit.privacy.restore import Reader, guarding, reading, safely
 from langchain_prodkit.privacy.stream import ChunkStream
 from langchain_prodkit.privacy.vault import Scope, scope_of

@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import override
 
-from langchain_prodkit._runnable import (
-    END,
-    Call,
-    Next,
-    Open,
-    Steps,
-    StreamingRunnable,
-    StreamSteps,
-    adrive_stream,
-    drive_stream,
-)
+from langchain_prodkit._runnable import StreamingRunnable
 from langchain_prodkit._runs import watch_runs
+from langchain_prodkit._steps import END, Call, Next, Open, Steps, StreamSteps, adrive_stream, drive_stream
 from langchain_prodkit.errors import UnknownScopeError
 from langchain_prodkit.privacy.discreet import Discreet, ahidden_stream, hidden_stream, is_nested
 from langchain_prodkit.privacy.restore import NO_SCOPE, added, reading, restoring, safely

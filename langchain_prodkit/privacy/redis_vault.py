@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ConfigDict, PrivateAttr, SecretBytes, SecretStr
 from typing_extensions import override
 
-from langchain_prodkit._runnable import Call, Steps, adrive, drive
 from langchain_prodkit._serial import Rebuilt
+from langchain_prodkit._steps import Call, Steps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError, RedactionError, UnknownScopeError, VaultKeyError
 from langchain_prodkit.privacy.crypto import Sealer, checked_key, derived, plain_bytes
 from langchain_prodkit.privacy.redis_link import Link

@@ -11,14 +11,8 @@ from pydantic import ConfigDict
 from typing_extensions import override
 
 from langchain_prodkit._events import RESTORED, Emit
-from langchain_prodkit._runnable import (
-    END,
-    Next,
-    Out,
-    Steps,
-    StreamingRunnable,
-    StreamSteps,
-)
+from langchain_prodkit._runnable import StreamingRunnable
+from langchain_prodkit._steps import END, Next, Out, Steps, StreamSteps
 from langchain_prodkit._text import Leaf, leaves, transform
 from langchain_prodkit.errors import (
     ProdkitError,

@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from langchain_prodkit._chat import innermost, wrap
 from langchain_prodkit._events import REDACTED, Emit
-from langchain_prodkit._runnable import Call, Steps, adrive, drive
 from langchain_prodkit._runs import watch_runs
+from langchain_prodkit._steps import Call, Steps, adrive, drive
 from langchain_prodkit._text import OnBinary, leaves, replace
 from langchain_prodkit.errors import (
     ConfigurationError,

@@ -18,7 +18,7 @@ from langchain_prodkit.privacy.tokens import SURROGATE
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from langchain_prodkit._runnable import Steps
+    from langchain_prodkit._steps import Steps
     from langchain_prodkit.privacy.vault import Scope
 
 __all__ = ["Cast", "Need", "Settings", "cast_of", "recast"]

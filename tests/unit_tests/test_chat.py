@@ -21,7 +21,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, Field, PrivateAttr
 
 from langchain_prodkit._chat import DelegatingChatModel, innermost, wrap
-from langchain_prodkit._runnable import Steps
+from langchain_prodkit._steps import Steps
 from langchain_prodkit.errors import ConfigurationError, SerializationError
 
 

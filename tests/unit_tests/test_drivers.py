@@ -10,13 +10,13 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 
 from langchain_prodkit._events import Emit
-from langchain_prodkit._runnable import (
+from langchain_prodkit._runnable import ProdkitRunnable
+from langchain_prodkit._steps import (
     END,
     Call,
     Next,
     Open,
     Out,
-    ProdkitRunnable,
     Steps,
     StreamSteps,
     adrive,

@@ -15,7 +15,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
-from langchain_prodkit._runnable import drive
+from langchain_prodkit._steps import drive
 from langchain_prodkit.privacy import MemoryVault, PresidioRunnable, Scope, Span
 from langchain_prodkit.privacy.restore import reading
 from langchain_prodkit.privacy.stream import ChunkStream
