@@ -1,7 +1,7 @@
 """Judge untrusted text (user input, retrieved documents, tool output) for prompt injection.
 
 `InjectionGuardRunnable` is the piece that stands in a chain; `score_texts` gives bare numbers;
-`HeuristicDetector` is the layer that ships today. Names are resolved on first use.
+`Cascade` holds the layers that both use when they are told none. Names are resolved on first use.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from langchain_prodkit.guard.classifier import EmbeddedClassifier
 from langchain_prodkit.guard.heuristics import HeuristicDetector
 from langchain_prodkit.guard.ngram import NgramClassifier
 from langchain_prodkit.guard.normalize import Reading, readings
-from langchain_prodkit.guard.verdict import Detector, Score, Source
+from langchain_prodkit.guard.verdict import Detector, Score, Source, texts_of
 from langchain_prodkit.guard.windows import WindowedClassifier
 
 __all__ = ["OPERATING_POINTS", "Cascade", "OperatingPoint", "default_detectors", "score_texts"]
@@ -137,6 +137,7 @@ class Cascade(Rebuilt):
         return await adrive(self._steps(texts, source))
 
     def _steps(self, texts: Sequence[str], source: Source) -> Steps[list[Score]]:
+        texts = texts_of(texts)
         cheap = yield Call(self._cheap, self._acheap, texts, source)
         scores = [signs if signs is grams else _highest(signs, grams) for signs, grams, _ in cheap]
         open_ones = [index for index, (signs, grams, _) in enumerate(cheap) if self._is_open(signs, grams)]
@@ -227,6 +228,12 @@ def default_detectors() -> tuple[Detector, ...]:
 
 
 def score_texts(texts: Sequence[str], *, source: Source = "auto") -> list[float]:
-    """Score texts with the default detectors: 0 harmless .. 1 attack, 0.5 = balanced."""
+    """Score texts with the default detectors: 0 harmless .. 1 attack, 0.5 = balanced.
+
+    Raises:
+        InputTypeError: `texts` is no list of str.
+        MissingExtraError: Without extra `guard`.
+        ModelFileError: A shipped file is missing or damaged.
+    """
     (detector,) = default_detectors()
     return [score.value for score in detector.score(texts, source=source)]

@@ -10,7 +10,7 @@ from typing import Final
 from langchain_prodkit._serial import Written
 from langchain_prodkit.guard.normalize import MAX_DEPTH, MAX_READINGS, Reading, readings
 from langchain_prodkit.guard.signatures import fired
-from langchain_prodkit.guard.verdict import Reason, Score, Source
+from langchain_prodkit.guard.verdict import Reason, Score, Source, texts_of
 
 __all__ = ["HeuristicDetector"]
 
@@ -41,10 +41,11 @@ class HeuristicDetector(Written):
 
     def score(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
         """Score every text, one for one; time grows linearly with the text."""
-        return [self.score_readings(text, readings(text), source=source) for text in texts]
+        return [self.score_readings(text, readings(text), source=source) for text in texts_of(texts)]
 
     async def ascore(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
         """Score every text; more than 20,000 characters together are judged in a thread."""
+        texts = texts_of(texts)
         if sum(map(len, texts)) > INLINE_CHARS:
             return await asyncio.to_thread(self.score, texts, source=source)
         return self.score(texts, source=source)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from langchain_prodkit.errors import ConfigurationError
-from langchain_prodkit.guard.verdict import Reason, Score, Source
+from langchain_prodkit.guard.verdict import Reason, Score, Source, texts_of
 
 __all__ = ["Identifier", "IdentifierDetector"]
 
@@ -45,7 +45,7 @@ class IdentifierDetector:
 
     def score(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:  # noqa: ARG002 - it knows no sources
         """Score every text, one for one."""
-        return [self._one(text) for text in texts]
+        return [self._one(text) for text in texts_of(texts)]
 
     async def ascore(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
         """Score every text in a thread: an identifier has no asynchronous form."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from langchain_prodkit._serial import Rebuilt
 from langchain_prodkit._steps import Call, Steps, adrive, drive
 from langchain_prodkit.errors import ConfigurationError, GuardError
-from langchain_prodkit.guard.verdict import Reason, Score, Source
+from langchain_prodkit.guard.verdict import Reason, Score, Source, texts_of
 from langchain_prodkit.guard.windows import stretches
 
 __all__ = ["JudgeDetector"]
@@ -120,6 +120,7 @@ class JudgeDetector(Rebuilt):
         return await adrive(self._steps(texts, source))
 
     def _steps(self, texts: Sequence[str], source: Source) -> Steps[list[Score]]:
+        texts = texts_of(texts)
         scores = [Score(0.0, (), len(text)) for text in texts]
         asked = [index for index, text in enumerate(texts) if text.strip()]
         if not asked:

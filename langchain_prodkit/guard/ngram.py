@@ -29,7 +29,7 @@ from langchain_prodkit._serial import Rebuilt
 from langchain_prodkit.errors import ModelFileError
 from langchain_prodkit.guard.heads import HEADS, heads_of
 from langchain_prodkit.guard.normalize import Reading, fold, readings
-from langchain_prodkit.guard.verdict import Reason, Score, Source
+from langchain_prodkit.guard.verdict import Reason, Score, Source, texts_of
 from langchain_prodkit.guard.weights import SHIPPED, ModelFolder
 
 __all__ = ["NgramClassifier", "tokens"]
@@ -152,10 +152,11 @@ class NgramClassifier(Rebuilt):
 
     def score(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
         """Score every text, one for one; time grows linearly with the text."""
-        return [self.score_readings(text, list(readings(text)), source=source) for text in texts]
+        return [self.score_readings(text, list(readings(text)), source=source) for text in texts_of(texts)]
 
     async def ascore(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
         """Score every text; more than 20,000 characters together are judged in a thread."""
+        texts = texts_of(texts)
         if sum(map(len, texts)) > INLINE_CHARS:
             return await asyncio.to_thread(self.score, texts, source=source)
         return self.score(texts, source=source)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-__all__ = ["Detector", "Reason", "Score", "Source", "Verdict"]
+from langchain_prodkit.errors import InputTypeError
+
+__all__ = ["Detector", "Reason", "Score", "Source", "Verdict", "texts_of"]
 
 Source = Literal["auto", "user", "document", "tool"]
 """Where a text comes from; `auto` takes the strictest reading of the other three."""
@@ -95,3 +97,22 @@ class Detector(Protocol):
     async def ascore(self, texts: Sequence[str], *, source: Source = "auto") -> list[Score]:
         """Score every text without blocking the event loop."""
         ...
+
+
+def texts_of(texts: Any) -> list[str]:
+    """Give the texts that a detector is to score.
+
+    Raises:
+        InputTypeError: One of them is no str. A str alone is refused too: read as a list of its letters,
+            any attack would pass.
+    """
+    if isinstance(texts, str):
+        raise InputTypeError("texts is one str: give a list of texts, [text] for a single one")
+    try:
+        found = list(texts)
+    except TypeError:
+        raise InputTypeError(f"texts is a {type(texts).__qualname__}: give a list of str") from None
+    for index, text in enumerate(found):
+        if not isinstance(text, str):
+            raise InputTypeError(f"texts[{index}] is a {type(text).__qualname__}: give a list of str")
+    return found

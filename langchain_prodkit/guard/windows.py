@@ -17,7 +17,7 @@ from langchain_prodkit.errors import ConfigurationError, GuardError
 from langchain_prodkit.guard.heads import HeadCalibration
 from langchain_prodkit.guard.ngram import NgramClassifier
 from langchain_prodkit.guard.normalize import Reading, fold, readings
-from langchain_prodkit.guard.verdict import Reason, Score, Source
+from langchain_prodkit.guard.verdict import Reason, Score, Source, texts_of
 
 __all__ = ["Encoded", "WindowedClassifier", "readable", "stretches", "window_spans"]
 
@@ -187,6 +187,7 @@ class WindowedClassifier(Rebuilt):
         Raises:
             GuardError: The model gave something that is no number.
         """
+        texts = texts_of(texts)
         judges = self._judges(source)
         forms = [list(readings(text)) for text in texts] if forms is None else forms
         pieces = [
